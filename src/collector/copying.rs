@@ -1,0 +1,187 @@
+//! The copying collector: two sets of blocks and Cheney's scan; large objects are marked where they lie.
+//!
+//! Small objects go into blocks; a cycle evacuates all that live into fresh blocks and frees the old ones. Growth
+//! adds blocks and nothing has to be rebalanced. So that a cycle can never run out of room on its way, nor leave a
+//! heap behind that the next cycle could not evacuate, the heap always has places for two copies of its objects in
+//! their worst packing, and the blocks for the second are committed before anything moves.
+
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleReport, HeapParts, Reason, RefillError};
+use crate::error::{Corruption, OutOfMemory, OutOfMemoryKind};
+use crate::space::{BlockTable, LargeRun, Window};
+use crate::trace::{Budget, Destinations, Evacuator, Progress};
+
+pub(super) const TRAITS: CollectorTraits = CollectorTraits {
+    name: "copying",
+    summary: "evacuates all live objects into fresh blocks; simple, compact, needs room for a second copy",
+    collects: true,
+    collects_cycles: true,
+    moves: true,
+    uses_log: false,
+    hears_roots: false,
+};
+
+/// Evacuates everything that lives.
+#[derive(Debug, Default)]
+pub struct Copying {
+    destinations: Destinations,
+    /// The largest piece of a block that is free: behind the survivors of the last cycle, or of a retired window.
+    leftover: Window,
+    /// Bytes of the objects in blocks, an open window counted as if it were full.
+    object_bytes: u64,
+}
+
+impl Copying {
+    /// A collector of an empty heap.
+    #[must_use]
+    pub fn new() -> Copying {
+        Copying::default()
+    }
+
+    /// Blocks that objects of `bytes` bytes in all can take: an object is at most an eighth of a block, so that each
+    /// block but the last is filled to more than seven eighths.
+    fn blocks_for(bytes: u64, block_bytes: u32) -> usize {
+        let blocks = (8 * bytes).div_ceil(7 * u64::from(block_bytes));
+        usize::try_from(blocks).map_or(usize::MAX / 4, |blocks| blocks + 1)
+    }
+
+    /// Whether all objects can be evacuated, and after that once more.
+    fn has_reserve(&self, blocks: &BlockTable) -> bool {
+        let places = blocks.used_blocks() + blocks.free_blocks() + blocks.growable_blocks();
+        places >= 2 * Self::blocks_for(self.object_bytes, blocks.block_bytes())
+    }
+}
+
+impl Collector for Copying {
+    fn traits(&self) -> CollectorTraits {
+        TRAITS
+    }
+
+    fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
+        self.object_bytes -= u64::from(window.room());
+        if window.room() > self.leftover.room() {
+            self.leftover = window;
+        }
+    }
+
+    fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
+        if self.leftover.room() >= bytes {
+            let window = core::mem::replace(&mut self.leftover, Window::EMPTY);
+            self.object_bytes += u64::from(window.room());
+            return Ok(window);
+        }
+        let block = parts.blocks.take_block().ok_or(RefillError::NoRoom)?;
+        let window = Window { cursor: block.start, limit: block.end };
+        self.object_bytes += u64::from(window.room());
+        if self.has_reserve(parts.blocks) {
+            Ok(window)
+        } else {
+            self.object_bytes -= u64::from(window.room());
+            parts.blocks.release_block(block.start);
+            Err(RefillError::NoRoom)
+        }
+    }
+
+    fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
+        let run = parts.blocks.take_large(bytes).ok_or(RefillError::NoRoom)?;
+        if self.has_reserve(parts.blocks) {
+            Ok(run)
+        } else {
+            parts.blocks.release_large(run.start);
+            Err(RefillError::NoRoom)
+        }
+    }
+
+    fn begin(&mut self, parts: &mut HeapParts<'_>, _reason: Reason) -> Result<(), OutOfMemory> {
+        let needed = Self::blocks_for(self.object_bytes, parts.blocks.block_bytes());
+        let missing = needed.saturating_sub(parts.blocks.free_blocks());
+        if missing > 0 {
+            parts.grow(parts.blocks.bytes_to_add_blocks(missing))?;
+        }
+        self.destinations.reserve(needed, parts.blocks.large_count()).map_err(|_| OutOfMemory {
+            kind: OutOfMemoryKind::Host,
+            asked: (needed * size_of::<u64>()) as u64,
+            in_use: u64::from(parts.blocks.used_bytes()),
+            limit: u64::from(parts.blocks.limit_bytes()),
+            largest_free: 0,
+        })
+    }
+
+    /// The whole cycle is one step: an evacuation is never left open.
+    fn step(&mut self, cycle: &mut Cycle<'_>, _budget: Budget) -> Result<Progress, Corruption> {
+        let Cycle { parts, roots, weak, report } = cycle;
+        for_each_used(parts, |parts, start| {
+            if parts.blocks.block_at(start).is_some() {
+                parts.blocks.set_tag(start, true);
+            }
+        });
+        let mut evacuator = Evacuator::new(
+            parts.memory.bytes_mut(),
+            parts.types,
+            parts.blocks,
+            &mut self.destinations,
+            self.object_bytes,
+        );
+        roots.visit_roots(&mut evacuator)?;
+        evacuator.drain()?;
+        weak.process(&mut |at| evacuator.survivor(at))?;
+        **report = CycleReport::from_evacuation(&evacuator.finish());
+
+        for_each_used(parts, |parts, start| {
+            match (parts.blocks.block_at(start).is_some(), parts.blocks.granule_at(start).is_tagged()) {
+                (true, true) => parts.release_block(start),
+                (true, false) => {}
+                (false, true) => parts.blocks.set_tag(start, false),
+                (false, false) => parts.release_large(start),
+            }
+        });
+        self.leftover = self.destinations.finish();
+        self.object_bytes = report.copied_bytes;
+        Ok(Progress::Done)
+    }
+
+    fn audit(&self, audit: &mut Audit<'_>) {
+        let blocks = audit.blocks;
+        audit.check(self.has_reserve(blocks), "the copying collector lost its reserve", 0);
+        let mut next = blocks.next_used(0);
+        while let Some(start) = next {
+            audit.check(!blocks.granule_at(start).is_tagged(), "a block is still tagged after the cycle", start);
+            next = blocks.next_used(behind(blocks, start));
+        }
+    }
+}
+
+/// Calls `visit` with the start of each block and each large object; it may release the one it is shown.
+fn for_each_used(parts: &mut HeapParts<'_>, mut visit: impl FnMut(&mut HeapParts<'_>, u32)) {
+    let mut next = parts.blocks.next_used(0);
+    while let Some(start) = next {
+        let end = behind(parts.blocks, start);
+        visit(parts, start);
+        next = parts.blocks.next_used(end);
+    }
+}
+
+/// The offset behind the block or large object at `start`.
+fn behind(blocks: &BlockTable, start: u32) -> u32 {
+    match blocks.large_at(start) {
+        Some(run) => run.start + run.bytes,
+        None => blocks.block_at(start).map_or(u32::MAX, |block| block.end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_covers_the_worst_packing() {
+        for block_bytes in [4096, 32768] {
+            for bytes in (0..40 * u64::from(block_bytes)).step_by(1000) {
+                // Every object as large as can be, and each block left when just too little room is left.
+                let object = u64::from(block_bytes / 8);
+                let filled = 7 * object + 8;
+                let worst = bytes.div_ceil(filled);
+                assert!(Copying::blocks_for(bytes, block_bytes) as u64 >= worst);
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The policies: who finds room for new objects, and how room is won back.
+//!
+//! A collector composes what `space` (where there is room) and `trace` (how the graph is walked) offer; the heap owns
+//! memory, headers, types, the barrier's test and the retry ladder. A collector is safe Rust and its trait is a safe
+//! trait: a broken one spoils its own heap and nothing else. [`Null`] and [`Copying`] are here; anybody's own comes in
+//! through a [`CollectorFactory`].
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+
+mod audit;
+mod copying;
+mod cycle;
+mod null;
+mod pacing;
+mod parts;
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+pub use audit::Audit;
+pub use copying::Copying;
+pub use cycle::{Cycle, CycleReport, Reason};
+pub use null::Null;
+pub use pacing::Pacer;
+pub use parts::HeapParts;
+
+use crate::error::{Corruption, OutOfMemory};
+use crate::object::VMGcRef;
+use crate::space::{LargeRun, Window};
+use crate::trace::{Budget, Progress};
+
+/// What a collector is like: plain data that the heap, the tests and reports read instead of asking which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectorTraits {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line for people who choose.
+    pub summary: &'static str,
+    /// Whether it ever frees anything. If not, the heap never starts a cycle.
+    pub collects: bool,
+    /// Whether it frees cyclic garbage.
+    pub collects_cycles: bool,
+    /// Whether objects may move.
+    pub moves: bool,
+    /// Whether it sets the LOG bit.
+    pub uses_log: bool,
+    /// Whether it wants to hear of writes to root slots through [`Collector::write_root`].
+    pub hears_roots: bool,
+}
+
+/// Why a collector gave no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefillError {
+    /// There is none now; the heap decides whether to collect, to grow or to give up.
+    NoRoom,
+    /// The heap's bytes are damaged.
+    Corruption(Corruption),
+}
+
+/// A collector: the plug-in behind every heap.
+///
+/// Calls come in this order: `attach` once and again after each growth; `refill` and `allocate_large` at any time
+/// after that, `retire` before each refill and each cycle; `begin`, then `step` until it is done. The heap zeroes what
+/// it is given, so a collector never writes to fresh room. What is left at its default does nothing.
+pub trait Collector: Send {
+    /// What this collector is like; the same at every call.
+    fn traits(&self) -> CollectorTraits;
+
+    /// The heap has these blocks now: called once when the heap gets its memory and again when it grew.
+    fn attach(&mut self, parts: &mut HeapParts<'_>) {
+        let _ = parts;
+    }
+
+    /// The mutator is done with a window; `window.cursor` is where its objects end.
+    fn retire(&mut self, parts: &mut HeapParts<'_>, window: Window) {
+        let _ = (parts, window);
+    }
+
+    /// A window with room for at least `bytes`, which is no more than the block table's `small_bytes_max`.
+    ///
+    /// # Errors
+    /// `NoRoom` if the collector has none to give without a collection or growth.
+    fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError>;
+
+    /// Room for one object of `bytes` bytes, more than `small_bytes_max`. Leaves the window alone.
+    ///
+    /// # Errors
+    /// `NoRoom` as for [`Collector::refill`].
+    fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError>;
+
+    /// A reference at `offset` of an object whose LOG bit is set is about to be overwritten.
+    ///
+    /// Never collects, moves or grows. The default clears the bit, so that any object may carry it.
+    ///
+    /// # Errors
+    /// If `object` leads to no object.
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, offset: u32) -> Result<(), Corruption> {
+        let _ = offset;
+        parts.clear_log(object)
+    }
+
+    /// A slot outside the heap that holds `old` is about to hold `new`. Only called if `hears_roots` is set.
+    ///
+    /// # Errors
+    /// If a reference leads to no object.
+    fn write_root(
+        &mut self,
+        parts: &mut HeapParts<'_>,
+        old: Option<&VMGcRef>,
+        new: Option<&VMGcRef>,
+    ) -> Result<(), Corruption> {
+        let _ = (parts, old, new);
+        Ok(())
+    }
+
+    /// Prepares a cycle: obtains all memory that it will need.
+    ///
+    /// # Errors
+    /// If that memory cannot be had; nothing is changed then and no cycle is open.
+    fn begin(&mut self, parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory>;
+
+    /// Does a part of the open cycle, about as much as `budget` allows.
+    ///
+    /// # Errors
+    /// If the heap's bytes are damaged; the heap is not used again then.
+    fn step(&mut self, cycle: &mut Cycle<'_>, budget: Budget) -> Result<Progress, Corruption>;
+
+    /// Holds the collector's own invariants against the heap, for the verifier.
+    fn audit(&self, audit: &mut Audit<'_>) {
+        let _ = audit;
+    }
+}
+
+/// Makes a collector for each heap of an engine.
+pub type CollectorFactory = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
+
+/// A collector that comes with this crate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BuiltinCollector {
+    /// Never frees: [`Null`].
+    Null,
+    /// Evacuates everything that lives: [`Copying`].
+    #[default]
+    Copying,
+}
+
+impl BuiltinCollector {
+    /// All of them, in the order in which lists show them.
+    pub const ALL: [BuiltinCollector; 2] = [BuiltinCollector::Null, BuiltinCollector::Copying];
+
+    /// A new collector of this kind.
+    #[must_use]
+    pub fn create(self) -> Box<dyn Collector> {
+        match self {
+            BuiltinCollector::Null => Box::new(Null::new()),
+            BuiltinCollector::Copying => Box::new(Copying::new()),
+        }
+    }
+
+    /// What collectors of this kind are like.
+    #[must_use]
+    pub fn traits(self) -> CollectorTraits {
+        match self {
+            BuiltinCollector::Null => null::TRAITS,
+            BuiltinCollector::Copying => copying::TRAITS,
+        }
+    }
+}
+
+impl fmt::Display for BuiltinCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.traits().name)
+    }
+}
+
+/// There is no built-in collector of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown collector `{given}`, there are: {}", BuiltinCollector::ALL.map(|kind| kind.traits().name).join(", "))]
+pub struct UnknownCollector {
+    /// The name that was given.
+    pub given: String,
+}
+
+impl FromStr for BuiltinCollector {
+    type Err = UnknownCollector;
+
+    fn from_str(name: &str) -> Result<BuiltinCollector, UnknownCollector> {
+        BuiltinCollector::ALL
+            .into_iter()
+            .find(|kind| kind.traits().name == name)
+            .ok_or_else(|| UnknownCollector { given: name.to_owned() })
+    }
+}
+
+impl fmt::Debug for dyn Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Collector({})", self.traits().name)
+    }
+}

@@ -1,0 +1,84 @@
+//! What a heap lends to its collector.
+
+use crate::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind};
+use crate::memory::LocalMemory;
+use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
+use crate::space::{BlockTable, GRANULE_BYTES};
+
+/// The parts of a heap that a collector works on, borrowed for one call.
+#[derive(Debug)]
+pub struct HeapParts<'a> {
+    /// The heap's bytes: untrusted.
+    pub memory: &'a mut LocalMemory,
+    /// What lies where: trusted.
+    pub blocks: &'a mut BlockTable,
+    /// The types that objects may have.
+    pub types: &'a TypeTable,
+    /// Whether freed bytes are overwritten, so that a stale reference is found at once.
+    pub poison: bool,
+}
+
+/// What freed bytes are overwritten with: decodes to no object and is no `i31`.
+const POISON: u8 = 0xF8;
+
+impl HeapParts<'_> {
+    /// Commits at least `bytes` bytes more.
+    ///
+    /// # Errors
+    /// `HeapFull` if the heap's maximum does not allow it, `Host` if the memory cannot be had. Nothing is changed then.
+    pub fn grow(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
+        let committed = u64::from(self.blocks.committed_bytes());
+        let limit = u64::from(self.blocks.limit_bytes());
+        let target = (committed + bytes).next_multiple_of(u64::from(GRANULE_BYTES));
+        let (in_use, largest_free) = (self.blocks.used_bytes().into(), self.blocks.largest_free_bytes().into());
+        let refusal = |kind| OutOfMemory { kind, asked: bytes, in_use, limit, largest_free };
+        if target > limit {
+            return Err(refusal(OutOfMemoryKind::HeapFull));
+        }
+        // The table first: it is the one that can be undone by doing nothing.
+        self.blocks.reserve(target).map_err(|_| refusal(OutOfMemoryKind::Host))?;
+        if let Ok(size) = usize::try_from(target)
+            && size > self.memory.byte_size()
+        {
+            self.memory.grow_to(size).map_err(|_| refusal(OutOfMemoryKind::Host))?;
+        }
+        self.blocks.commit(target);
+        Ok(())
+    }
+
+    /// Gives up a block, poisoned if the heap asks for that.
+    pub fn release_block(&mut self, start: u32) {
+        if let Some(block) = self.blocks.block_at(start) {
+            self.poison(block.start, block.end);
+            self.blocks.release_block(start);
+        }
+    }
+
+    /// Gives up a large object's run, poisoned if the heap asks for that.
+    pub fn release_large(&mut self, start: u32) {
+        if let Some(run) = self.blocks.large_at(start) {
+            self.poison(run.start, run.start + run.bytes);
+            self.blocks.release_large(start);
+        }
+    }
+
+    /// Clears the LOG bit of `object`: the collector needs to hear of no further overwrite.
+    ///
+    /// # Errors
+    /// If `object` does not lead into the heap.
+    pub fn clear_log(&mut self, object: &VMGcRef) -> Result<(), Corruption> {
+        let at = object.as_raw_u32();
+        let bytes = self.memory.bytes_mut();
+        object::load_u32(bytes, at as usize)
+            .and_then(|word| object::store_u32(bytes, at as usize, VMGcHeader::from_bits(word).with_log(false).bits()))
+            .ok_or_else(|| Corruption::new(CorruptionKind::OutOfBounds, at))
+    }
+
+    fn poison(&mut self, start: u32, end: u32) {
+        if self.poison
+            && let Some(bytes) = self.memory.bytes_mut().get_mut(start as usize..end as usize)
+        {
+            bytes.fill(POISON);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading and writing objects.
+//!
+//! References are raw: `u32` offsets that the caller took from a slot. Each access is one range check.
+
+use std::any::Any;
+
+use super::GcHeap;
+use crate::error::{Corruption, CorruptionKind, Error, Result};
+use crate::object::{self, VMGcHeader, VMGcKind, VMGcRef, VMObjectDataMut, WORD_OFFSET};
+
+impl GcHeap {
+    /// The `N` bytes at `offset` of the object at `object`.
+    ///
+    /// # Errors
+    /// If they are not all inside the heap.
+    #[inline(always)]
+    pub fn load<const N: usize>(&self, object: u32, offset: u32) -> Result<[u8; N], Corruption> {
+        match object::load(self.memory.bytes(), object as usize + offset as usize) {
+            Some(bytes) => Ok(bytes),
+            None => Err(Corruption::new(CorruptionKind::OutOfBounds, object)),
+        }
+    }
+
+    /// Writes bytes that are no reference at `offset` of the object at `object`; or a reference into an object that
+    /// is new, with no safe point since its header was stored.
+    ///
+    /// # Errors
+    /// If they would not all be inside the heap; nothing is written then.
+    #[inline(always)]
+    pub fn store<const N: usize>(&mut self, object: u32, offset: u32, value: [u8; N]) -> Result<(), Corruption> {
+        match object::store(self.memory.bytes_mut(), object as usize + offset as usize, value) {
+            Some(()) => Ok(()),
+            None => Err(Corruption::new(CorruptionKind::OutOfBounds, object)),
+        }
+    }
+
+    /// The reference at `offset` of the object at `object`, raw.
+    ///
+    /// # Errors
+    /// If it is not inside the heap.
+    #[inline(always)]
+    pub fn read_ref(&self, object: u32, offset: u32) -> Result<u32, Corruption> {
+        self.load(object, offset).map(u32::from_le_bytes)
+    }
+
+    /// Overwrites the reference at `offset` of the object at `object` with `value`, raw, through the barrier.
+    ///
+    /// # Errors
+    /// If it is not inside the heap, or the collector found the object damaged.
+    #[inline(always)]
+    pub fn write_ref(&mut self, object: u32, offset: u32, value: u32) -> Result<(), Corruption> {
+        self.barrier(object, offset)?;
+        self.store(object, offset, value.to_le_bytes())
+    }
+
+    /// Tells the collector that references of the object at `object` are about to be overwritten, if it wants to
+    /// know. There must be no safe point between this and the store.
+    #[inline(always)]
+    pub(super) fn barrier(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
+        // Also for null and i31 values: overwriting deletes an edge whatever is written.
+        if self.header(object)?.is_log() { self.log(object, offset) } else { Ok(()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn log(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
+        let Some(reference) = VMGcRef::from_raw_u32(object) else { return Ok(()) };
+        let (collector, mut parts) = self.split();
+        collector.log(&mut parts, &reference, offset)
+    }
+
+    /// Overwrites a slot outside the heap with `value`, raw, telling a collector that wants to know.
+    ///
+    /// # Errors
+    /// If the collector found a reference that leads to no object; the slot is unchanged then.
+    #[inline]
+    pub fn write_root(&mut self, slot: &mut u32, value: u32) -> Result<(), Corruption> {
+        if self.hears_roots {
+            self.root_written(*slot, value)?;
+        }
+        *slot = value;
+        Ok(())
+    }
+
+    #[cold]
+    fn root_written(&mut self, old: u32, new: u32) -> Result<(), Corruption> {
+        let (old, new) = (VMGcRef::from_raw_u32(old), VMGcRef::from_raw_u32(new));
+        let (collector, mut parts) = self.split();
+        collector.write_root(&mut parts, old.as_ref(), new.as_ref())
+    }
+
+    /// The header of the object at `object`.
+    ///
+    /// # Errors
+    /// If it is not inside the heap.
+    #[inline(always)]
+    pub fn header(&self, object: u32) -> Result<VMGcHeader, Corruption> {
+        self.load(object, 0).map(|word| VMGcHeader::from_bits(u32::from_le_bytes(word)))
+    }
+
+    /// The number of elements of the array at `array`.
+    ///
+    /// # Errors
+    /// If it is not inside the heap.
+    #[inline(always)]
+    pub fn array_len(&self, array: u32) -> Result<u32, Corruption> {
+        self.load(array, WORD_OFFSET).map(u32::from_le_bytes)
+    }
+
+    /// `bytes` bytes of the object at `object`, to initialise it: only while no safe point lies between its
+    /// allocation and the writing.
+    ///
+    /// # Errors
+    /// If they are not all inside the heap.
+    #[inline(always)]
+    pub fn object_mut(&mut self, object: u32, bytes: u32) -> Result<&mut [u8], Corruption> {
+        let start = object as usize;
+        match self.memory.bytes_mut().get_mut(start..start.wrapping_add(bytes as usize)) {
+            Some(object) => Ok(object),
+            None => Err(Corruption::new(CorruptionKind::OutOfBounds, object)),
+        }
+    }
+
+    /// Plain-data access to the first `size` bytes of an object.
+    ///
+    /// # Panics
+    /// If they are not all inside the heap, naming the reference; later accesses panic outside the object.
+    #[inline]
+    #[track_caller]
+    pub fn object_data(&mut self, reference: &VMGcRef, size: u32) -> VMObjectDataMut<'_> {
+        let at = reference.as_raw_u32();
+        let limit = self.memory.byte_size();
+        match self.object_mut(at, size) {
+            Ok(bytes) => VMObjectDataMut::with_reference(bytes, at),
+            Err(_) => outside(at, size, limit),
+        }
+    }
+
+    /// The host value behind the extern object at `object`.
+    ///
+    /// # Errors
+    /// If it is no extern object, or does not agree with the entry of the payload that it names.
+    pub fn extern_payload(&self, object: u32) -> Result<&(dyn Any + Send + Sync)> {
+        let id = self.extern_id(object)?;
+        self.externs.get(id, object).ok_or_else(|| bad_host_id(object))
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// As for [`GcHeap::extern_payload`].
+    pub fn extern_payload_mut(&mut self, object: u32) -> Result<&mut (dyn Any + Send + Sync)> {
+        let id = self.extern_id(object)?;
+        self.externs.get_mut(id, object).ok_or_else(|| bad_host_id(object))
+    }
+
+    fn extern_id(&self, object: u32) -> Result<u32> {
+        if self.header(object)?.kind() != Some(VMGcKind::Extern) {
+            return Err(Corruption::new(CorruptionKind::BadHeader, object).into());
+        }
+        Ok(u32::from_le_bytes(self.load(object, WORD_OFFSET)?))
+    }
+}
+
+#[cold]
+fn bad_host_id(object: u32) -> Error {
+    Corruption::new(CorruptionKind::BadHostId, object).into()
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+#[expect(clippy::panic, reason = "the documented bounds panic of plain-data access")]
+fn outside(at: u32, size: u32, limit: usize) -> ! {
+    panic!("object of {size} bytes at {at:#x} is not inside the heap of {limit} bytes")
+}

@@ -1,0 +1,274 @@
+//! Allocation: the fast path in the window, then one ladder: refill, collect, grow, fail.
+
+use core::num::NonZeroU32;
+use std::any::Any;
+
+use super::GcHeap;
+use crate::collector::{Collector, HeapParts, Reason, RefillError};
+use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::object::{self, OBJECT_ALIGN, OBJECT_BYTES_MIN, ObjectType, VMGcHeader, WORD_OFFSET};
+use crate::space::{GRANULE_BYTES, LargeRun, Window};
+use crate::trace::RootSource;
+
+impl GcHeap {
+    /// Takes `bytes` bytes (a multiple of 8, at least 8) from the window and stores `header`; `None` if the window
+    /// has no room for them. The rest of the object is zero.
+    ///
+    /// This is the sequence that compiled code may inline: add, compare, store.
+    #[inline(always)]
+    pub fn try_allocate(&mut self, header: VMGcHeader, bytes: u32) -> Option<NonZeroU32> {
+        let at = self.window.take(bytes)?;
+        object::store_u32(self.memory.bytes_mut(), at as usize, header.bits())?;
+        NonZeroU32::new(at)
+    }
+
+    /// Allocates a struct, all fields zero.
+    ///
+    /// A safe point: everything that holds references must be in `roots`, and references held elsewhere are stale
+    /// afterwards.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    #[inline(always)]
+    pub fn allocate_struct(&mut self, ty: &ObjectType, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
+        let Some(layout) = ty.as_struct() else { return Err(wrong_kind(ty, "struct")) };
+        match self.try_allocate(ty.header(), layout.size) {
+            Some(at) => Ok(at),
+            None => self.allocate_slow(ty.header(), u64::from(layout.size), roots),
+        }
+    }
+
+    /// Allocates an array of `length` elements, all zero, its length stored. A safe point.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    #[inline]
+    pub fn allocate_array(&mut self, ty: &ObjectType, length: u32, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
+        let Some(layout) = ty.as_array() else { return Err(wrong_kind(ty, "array")) };
+        let bytes = layout.size_for_len(length);
+        let in_window = u32::try_from(bytes)
+            .ok()
+            .filter(|&bytes| bytes <= self.blocks.small_bytes_max())
+            .and_then(|bytes| self.try_allocate(ty.header(), bytes));
+        let at = match in_window {
+            Some(at) => at,
+            None => self.allocate_slow(ty.header(), bytes, roots)?,
+        };
+        // No safe point since the header was stored.
+        self.store(at.get(), WORD_OFFSET, length.to_le_bytes())?;
+        Ok(at)
+    }
+
+    /// Allocates an extern object with `payload` behind it. A safe point.
+    ///
+    /// The payload is dropped when the object dies: it is handed out by [`GcHeap::take_dead_payloads`] then.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged. The payload is dropped then.
+    pub fn allocate_extern(
+        &mut self,
+        payload: Box<dyn Any + Send + Sync>,
+        roots: &mut dyn RootSource,
+    ) -> Result<NonZeroU32> {
+        let full = |kind| OutOfMemory {
+            kind,
+            asked: u64::from(OBJECT_BYTES_MIN),
+            in_use: self.externs.len() as u64,
+            limit: u64::from(object::HostId::INDEX_LIMIT),
+            largest_free: 0,
+        };
+        let (refused, no_ids) = (full(OutOfMemoryKind::Host), full(OutOfMemoryKind::HeapFull));
+        self.externs.reserve().map_err(|_| refused)?;
+        let at = match self.try_allocate(VMGcHeader::EXTERN, OBJECT_BYTES_MIN) {
+            Some(at) => at,
+            None => self.allocate_slow(VMGcHeader::EXTERN, u64::from(OBJECT_BYTES_MIN), roots)?,
+        };
+        let id = self.externs.insert(payload, at.get()).map_err(|_| no_ids)?;
+        self.store(at.get(), WORD_OFFSET, id.as_raw_u32().to_le_bytes())?;
+        Ok(at)
+    }
+
+    /// Allocates where the window has no room. A safe point.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    #[cold]
+    #[inline(never)]
+    pub fn allocate_slow(&mut self, header: VMGcHeader, bytes: u64, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
+        self.refuse_if_damaged()?;
+        debug_assert!(bytes >= u64::from(OBJECT_BYTES_MIN) && bytes.is_multiple_of(u64::from(OBJECT_ALIGN)));
+        if !self.attached {
+            self.attach()?;
+        }
+        self.zeal(roots)?;
+        let at = match u32::try_from(bytes) {
+            Ok(bytes) if bytes <= self.blocks.small_bytes_max() => self.allocate_small(bytes, roots)?,
+            _ => self.allocate_large(bytes, roots)?,
+        };
+        // Operands were roots until here; the header is stored with no safe point before the object's first write.
+        self.store(at, 0, header.bits().to_le_bytes()).map_err(|corruption| self.damaged_by(corruption))?;
+        NonZeroU32::new(at).ok_or_else(|| self.damaged_by(Corruption::new(CorruptionKind::BadWindow, 0)))
+    }
+
+    fn zeal(&mut self, roots: &mut dyn RootSource) -> Result<()> {
+        if let Some(zeal) = self.config.zeal {
+            self.zeal_left -= 1;
+            if self.zeal_left == 0 {
+                self.zeal_left = zeal.get();
+                self.collect_for(Reason::Zeal, roots)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn allocate_small(&mut self, bytes: u32, roots: &mut dyn RootSource) -> Result<u32> {
+        // Under zeal the window is hidden from the fast path and allocation comes here each time.
+        if let Some(at) = self.hidden.take(bytes) {
+            return Ok(at);
+        }
+        self.retire();
+        let mut window = self.find_room(u64::from(bytes), roots, |collector, parts| collector.refill(parts, bytes))?;
+        let block = self.blocks.block_at(window.cursor);
+        let inside = block.is_some_and(|block| block.start <= window.cursor && window.limit <= block.end);
+        if !inside || !window.cursor.is_multiple_of(OBJECT_ALIGN) || window.room() < bytes {
+            return Err(self.damaged_by(Corruption::new(CorruptionKind::BadWindow, window.cursor)));
+        }
+        self.zero(window.cursor, window.limit);
+        self.window_start = window.cursor;
+        let at = window.take(bytes);
+        if self.config.zeal.is_some() {
+            self.hidden = window;
+        } else {
+            self.window = window;
+        }
+        at.ok_or_else(|| self.damaged_by(Corruption::new(CorruptionKind::BadWindow, window.cursor)))
+    }
+
+    fn allocate_large(&mut self, bytes: u64, roots: &mut dyn RootSource) -> Result<u32> {
+        // Granule 0 never belongs to a large object.
+        let limit = u64::from(self.blocks.limit_bytes().saturating_sub(GRANULE_BYTES));
+        if bytes > limit {
+            return Err(self.out_of_memory(OutOfMemoryKind::TooLarge, bytes).into());
+        }
+        let LargeRun { start, bytes: room } =
+            self.find_room(bytes, roots, |collector, parts| collector.allocate_large(parts, bytes))?;
+        if self.blocks.large_at(start).is_none_or(|run| u64::from(run.bytes) < bytes) {
+            return Err(self.damaged_by(Corruption::new(CorruptionKind::BadWindow, start)));
+        }
+        self.zero(start, start + room);
+        self.stats.allocated_bytes += bytes;
+        Ok(start)
+    }
+
+    /// The retry ladder, for small and large objects alike: collect if that is due, then ask the collector, grow,
+    /// collect, and only then fail.
+    fn find_room<R>(
+        &mut self,
+        bytes: u64,
+        roots: &mut dyn RootSource,
+        mut attempt: impl FnMut(&mut dyn Collector, &mut HeapParts<'_>) -> Result<R, RefillError>,
+    ) -> Result<R> {
+        let mut may_collect = self.collector.traits().collects;
+        let allocated = self.allocated_bytes() - self.stats.allocated_bytes_at_collection;
+        let mut refusal = None;
+        if may_collect && self.pacer.is_due(allocated) {
+            may_collect = false;
+            refusal = self.collect_or_refusal(Reason::Pacing, roots)?;
+        }
+        loop {
+            let (collector, mut parts) = self.split();
+            match attempt(collector, &mut parts) {
+                Ok(room) => return Ok(room),
+                Err(RefillError::Corruption(corruption)) => return Err(self.damaged_by(corruption)),
+                Err(RefillError::NoRoom) => {}
+            }
+            if self.grow_for(bytes, &mut refusal) {
+                continue;
+            }
+            if !may_collect {
+                let full = || self.out_of_memory(OutOfMemoryKind::HeapFull, bytes);
+                return Err(refusal.unwrap_or_else(full).into());
+            }
+            may_collect = false;
+            if let Some(refused) = self.collect_or_refusal(Reason::Exhausted, roots)? {
+                refusal = Some(refused);
+            }
+        }
+    }
+
+    /// Collects; a refusal of the memory that the cycle needs is not the end of the ladder.
+    fn collect_or_refusal(&mut self, reason: Reason, roots: &mut dyn RootSource) -> Result<Option<OutOfMemory>> {
+        match self.collect_for(reason, roots) {
+            Ok(()) => Ok(None),
+            Err(error) => error.out_of_memory().copied().map(Some).ok_or(error),
+        }
+    }
+
+    /// Commits more memory; tells whether there is more now.
+    fn grow_for(&mut self, bytes: u64, refusal: &mut Option<OutOfMemory>) -> bool {
+        let committed = u64::from(self.blocks.committed_bytes());
+        let limit = u64::from(self.blocks.limit_bytes());
+        let wanted = (bytes + u64::from(GRANULE_BYTES)).max(u64::from(self.blocks.block_bytes()));
+        let growth = self.pacer.growth(wanted, committed, limit);
+        if growth == 0 {
+            return false;
+        }
+        let (collector, mut parts) = self.split();
+        let least = wanted.min(growth);
+        match parts.grow(growth).or_else(|_| parts.grow(least)) {
+            Ok(()) => {
+                collector.attach(&mut parts);
+                let committed = u64::from(self.blocks.committed_bytes());
+                self.stats.committed_bytes_max = self.stats.committed_bytes_max.max(committed);
+                true
+            }
+            Err(refused) => {
+                self.stats.refusals += 1;
+                *refusal = Some(OutOfMemory { asked: bytes, ..refused });
+                false
+            }
+        }
+    }
+
+    /// Ends the open window, so that byte counters are exact and the collector knows where its objects end.
+    pub(super) fn retire(&mut self) {
+        let window = if self.config.zeal.is_some() { self.hidden } else { self.window };
+        if window != Window::EMPTY {
+            self.stats.allocated_bytes = self.allocated_bytes();
+            (self.window, self.hidden, self.window_start) = (Window::EMPTY, Window::EMPTY, 0);
+            let (collector, mut parts) = self.split();
+            collector.retire(&mut parts, window);
+        }
+    }
+
+    /// Zeroes what is not known to be zero in `start..end`, which is being handed out.
+    fn zero(&mut self, start: u32, end: u32) {
+        let mut at = start;
+        while at < end {
+            let granule_end = (at | (GRANULE_BYTES - 1)).saturating_add(1).min(end);
+            if !self.blocks.granule_at(at).is_zero()
+                && let Some(bytes) = self.memory.bytes_mut().get_mut(at as usize..granule_end as usize)
+            {
+                bytes.fill(0);
+            }
+            at = granule_end;
+        }
+        self.blocks.mark_dirty(start..end);
+    }
+
+    #[cold]
+    pub(super) fn out_of_memory(&self, kind: OutOfMemoryKind, asked: u64) -> OutOfMemory {
+        OutOfMemory {
+            kind,
+            asked,
+            in_use: u64::from(self.blocks.used_bytes()),
+            limit: u64::from(self.blocks.limit_bytes()),
+            largest_free: u64::from(self.blocks.largest_free_bytes()),
+        }
+    }
+}
+
+#[cold]
+fn wrong_kind(ty: &ObjectType, wanted: &str) -> Error {
+    Misuse::TypeMismatch { wanted: wanted.to_owned(), given: ty.ty().composite().to_string() }.into()
+}

@@ -1,0 +1,143 @@
+//! Operations on many elements of an array at once: one bounds check, one barrier, then slices.
+
+use core::ops::Range;
+
+use super::GcHeap;
+use crate::error::{Corruption, CorruptionKind, Result, Trap};
+use crate::object::GcArrayLayout;
+
+impl GcHeap {
+    /// Sets elements `first..first + count` to `value`, the little-endian bytes of one element.
+    ///
+    /// # Errors
+    /// `ArrayOutOfBounds` if they are not all in the array; nothing is written then.
+    pub fn array_fill(
+        &mut self,
+        layout: &GcArrayLayout,
+        array: u32,
+        first: u32,
+        value: &[u8],
+        count: u32,
+    ) -> Result<()> {
+        let range = self.elements_to_write(layout, array, first, count)?;
+        let target = self.slice_mut(array, range)?;
+        match value {
+            [byte] => target.fill(*byte),
+            // Zeroes are common (null, 0) and as fast as bytes.
+            _ if value.iter().all(|&byte| byte == 0) => target.fill(0),
+            _ => fill_with(target, value),
+        }
+        Ok(())
+    }
+
+    /// Copies `count` elements from `source` to `target`, which may be the same array and may overlap.
+    ///
+    /// Both arrays have elements of the same layout.
+    ///
+    /// # Errors
+    /// `ArrayOutOfBounds` if they are not all in their arrays; nothing is written then.
+    pub fn array_copy(
+        &mut self,
+        layout: &GcArrayLayout,
+        (target, target_first): (u32, u32),
+        (source, source_first): (u32, u32),
+        count: u32,
+    ) -> Result<()> {
+        let from = self.elements(layout, source, source_first, count)?;
+        let to = self.elements_to_write(layout, target, target_first, count)?;
+        self.memory.bytes_mut().copy_within(from, to.start);
+        Ok(())
+    }
+
+    /// Writes elements from their little-endian bytes, starting at element `first`. For references the bytes are
+    /// those of raw `u32`s.
+    ///
+    /// # Errors
+    /// `ArrayOutOfBounds` if they are not all in the array; nothing is written then.
+    pub fn array_write(&mut self, layout: &GcArrayLayout, array: u32, first: u32, bytes: &[u8]) -> Result<()> {
+        let count = bytes.len() / layout.elem_size.max(1) as usize;
+        let count = u32::try_from(count).map_err(|_| Trap::ArrayOutOfBounds)?;
+        let range = self.elements_to_write(layout, array, first, count)?;
+        for (to, from) in self.slice_mut(array, range)?.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        Ok(())
+    }
+
+    /// Writes raw 4-byte elements (references or function ids), starting at element `first`.
+    ///
+    /// # Errors
+    /// `ArrayOutOfBounds` if they are not all in the array; nothing is written then.
+    pub fn array_write_words(&mut self, layout: &GcArrayLayout, array: u32, first: u32, words: &[u32]) -> Result<()> {
+        let count = u32::try_from(words.len()).map_err(|_| Trap::ArrayOutOfBounds)?;
+        let range = self.elements_to_write(layout, array, first, count)?;
+        let (target, _) = self.slice_mut(array, range)?.as_chunks_mut::<4>();
+        for (to, from) in target.iter_mut().zip(words) {
+            *to = from.to_le_bytes();
+        }
+        Ok(())
+    }
+
+    /// The bytes of elements `first..first + count`.
+    ///
+    /// # Errors
+    /// `ArrayOutOfBounds` if they are not all in the array.
+    pub fn array_read(&self, layout: &GcArrayLayout, array: u32, first: u32, count: u32) -> Result<&[u8]> {
+        let range = self.elements(layout, array, first, count)?;
+        self.memory.bytes().get(range).ok_or_else(|| outside(array).into())
+    }
+
+    /// Where elements lie in the heap, after checking them against the array's length and the heap's end.
+    fn elements(&self, layout: &GcArrayLayout, array: u32, first: u32, count: u32) -> Result<Range<usize>> {
+        if u64::from(first) + u64::from(count) > u64::from(self.array_len(array)?) {
+            return Err(Trap::ArrayOutOfBounds.into());
+        }
+        let start = u64::from(array) + layout.elem_offset(first);
+        let end = start + u64::from(count) * u64::from(layout.elem_size);
+        match (usize::try_from(start), usize::try_from(end)) {
+            (Ok(start), Ok(end)) if end <= self.memory.byte_size() => Ok(start..end),
+            _ => Err(outside(array).into()),
+        }
+    }
+
+    /// The same, and references in them may be overwritten next.
+    fn elements_to_write(
+        &mut self,
+        layout: &GcArrayLayout,
+        array: u32,
+        first: u32,
+        count: u32,
+    ) -> Result<Range<usize>> {
+        let range = self.elements(layout, array, first, count)?;
+        if layout.elems_are_gc_refs && count > 0 {
+            // `elements` found the array below the heap's end, so the offset fits.
+            let offset = u32::try_from(layout.elem_offset(first)).unwrap_or(u32::MAX);
+            self.barrier(array, offset)?;
+        }
+        Ok(range)
+    }
+
+    fn slice_mut(&mut self, array: u32, range: Range<usize>) -> Result<&mut [u8]> {
+        self.memory.bytes_mut().get_mut(range).ok_or_else(|| outside(array).into())
+    }
+}
+
+/// Fills `target` with copies of `value`, whose width divides the target's.
+fn fill_with(target: &mut [u8], value: &[u8]) {
+    fn chunks<const N: usize>(target: &mut [u8], value: &[u8]) {
+        if let Ok(value) = <[u8; N]>::try_from(value) {
+            target.as_chunks_mut::<N>().0.fill(value);
+        }
+    }
+    match value.len() {
+        2 => chunks::<2>(target, value),
+        4 => chunks::<4>(target, value),
+        8 => chunks::<8>(target, value),
+        _ => chunks::<16>(target, value),
+    }
+}
+
+#[cold]
+fn outside(array: u32) -> Corruption {
+    Corruption::new(CorruptionKind::OutOfBounds, array)
+}

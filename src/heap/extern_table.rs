@@ -1,0 +1,117 @@
+//! The payloads of extern objects: host values that the heap names by id and never contains.
+//!
+//! An entry stores the offset of its object, and access requires that both agree; so no bytes in a heap can reach a
+//! payload twice, or one that is not theirs. Entries are weak: a payload dies with its object.
+
+use std::any::Any;
+use std::collections::TryReserveError;
+
+use crate::error::Corruption;
+use crate::object::HostId;
+use crate::trace::WeakEntries;
+
+/// A host value behind an externref.
+pub(super) type Payload = Box<dyn Any + Send + Sync>;
+
+/// Payloads by id.
+#[derive(Default)]
+pub(super) struct ExternTable {
+    entries: Vec<Entry>,
+    /// Indices of entries that can be used again.
+    free: Vec<u32>,
+    /// Payloads whose objects died, to be dropped outside the heap. Always has room for all that live.
+    dead: Vec<Payload>,
+    live: usize,
+}
+
+#[derive(Default)]
+struct Entry {
+    payload: Option<Payload>,
+    /// Offset of the extern object.
+    owner: u32,
+    generation: u16,
+}
+
+impl ExternTable {
+    /// Payloads held.
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Makes room for one more payload, its death included.
+    pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        self.entries.try_reserve(1)?;
+        // An entry freed goes to `free`, its payload to `dead`: neither may need memory during a collection.
+        self.free.try_reserve(self.entries.len() + 1 - self.free.len())?;
+        self.dead.try_reserve(self.live + 1)
+    }
+
+    /// Takes in a payload whose extern object lies at `owner`; `None` gives the payload back if all ids are in use.
+    pub(super) fn insert(&mut self, payload: Payload, owner: u32) -> Result<HostId, Payload> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => match u32::try_from(self.entries.len()) {
+                Ok(index) if index < HostId::INDEX_LIMIT => {
+                    self.entries.push(Entry::default());
+                    index
+                }
+                _ => return Err(payload),
+            },
+        };
+        let Some(entry) = self.entries.get_mut(index as usize) else { return Err(payload) };
+        let Some(id) = HostId::new(index, entry.generation) else { return Err(payload) };
+        entry.owner = owner;
+        entry.payload = Some(payload);
+        self.live += 1;
+        Ok(id)
+    }
+
+    /// The payload of the extern object at `owner`, which claims the id `raw`; `None` if they do not agree.
+    pub(super) fn get(&self, raw: u32, owner: u32) -> Option<&(dyn Any + Send + Sync)> {
+        let id = HostId::from_raw_u32(raw)?;
+        let entry = self.entries.get(id.index())?;
+        let payload = entry.payload.as_deref()?;
+        (entry.owner == owner && entry.generation == id.generation()).then_some(payload)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn get_mut(&mut self, raw: u32, owner: u32) -> Option<&mut (dyn Any + Send + Sync)> {
+        let id = HostId::from_raw_u32(raw)?;
+        let entry = self.entries.get_mut(id.index())?;
+        let agrees = entry.owner == owner && entry.generation == id.generation();
+        entry.payload.as_deref_mut().filter(|_| agrees)
+    }
+
+    /// Payloads whose objects died, for the caller to drop.
+    pub(super) fn take_dead(&mut self) -> Vec<Payload> {
+        core::mem::take(&mut self.dead)
+    }
+
+    /// Whether there are payloads to drop.
+    pub(super) fn has_dead(&self) -> bool {
+        !self.dead.is_empty()
+    }
+}
+
+impl WeakEntries for ExternTable {
+    fn process(&mut self, survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>) -> Result<(), Corruption> {
+        for (index, entry) in (0..).zip(&mut self.entries) {
+            if entry.payload.is_none() {
+                continue;
+            }
+            match survivor(entry.owner)? {
+                Some(owner) => entry.owner = owner,
+                None => {
+                    self.dead.extend(entry.payload.take());
+                    self.live -= 1;
+                    // An entry whose generations are spent retires, so that no old id ever finds a new payload.
+                    if entry.generation < HostId::GENERATION_MAX {
+                        entry.generation += 1;
+                        self.free.push(index);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

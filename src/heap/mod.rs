@@ -1,0 +1,225 @@
+//! The engine: memory, types, side tables, host tables and one collector, joined to a heap.
+//!
+//! [`GcHeap`] owns what all collectors share, once: the window and its fast path, headers, the barrier's test, bulk
+//! operations, casts, the table of extern payloads, the retry ladder (refill, collect, grow, fail) and the verifier.
+//! Heap bytes are never trusted: an access with a wrong reference gives a wrong answer from inside the heap or a
+//! [`Corruption`], never anything else.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+
+mod access;
+mod allocate;
+mod bulk;
+mod cast;
+mod collect;
+mod config;
+mod extern_table;
+mod stats;
+mod typed_ref;
+mod verify;
+
+use core::num::NonZeroU32;
+use std::sync::Arc;
+
+pub use cast::CastTarget;
+pub use config::HeapConfig;
+pub use stats::HeapStats;
+
+use self::extern_table::ExternTable;
+use crate::collector::{Collector, HeapParts, Pacer};
+use crate::error::{Corruption, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::memory::{LocalMemory, MemoryCreator, MemoryType, VecMemory};
+use crate::object::{ObjectType, TypeTable};
+use crate::space::{BlockTable, Window};
+
+/// A garbage-collected heap: a linear memory whose offsets are references.
+///
+/// A plain owned value: it needs no thread, shares nothing with other heaps and is dropped without a collection.
+pub struct GcHeap {
+    /// First, so that compiled code finds it at a fixed place. Empty under zeal, which wants to see every allocation.
+    window: Window,
+    /// Where `window` began, for exact counts.
+    window_start: u32,
+    memory: LocalMemory,
+    types: TypeTable,
+    blocks: BlockTable,
+    collector: Box<dyn Collector>,
+    externs: ExternTable,
+    pacer: Pacer,
+    stats: HeapStats,
+    config: HeapConfig,
+    creator: Arc<dyn MemoryCreator>,
+    /// The collector's own word on it, asked once.
+    hears_roots: bool,
+    /// Memory is obtained at the first allocation.
+    attached: bool,
+    /// The window that zeal hides from the fast path.
+    hidden: Window,
+    /// Allocations until zeal collects.
+    zeal_left: u32,
+    /// Set by the first corruption found; nothing is collected or allocated after it.
+    damaged: Option<Corruption>,
+}
+
+impl GcHeap {
+    /// A heap with no objects. Its memory is obtained from `creator` at the first allocation.
+    ///
+    /// # Errors
+    /// If the settings make no sense.
+    pub fn new(config: HeapConfig, collector: Box<dyn Collector>, creator: Arc<dyn MemoryCreator>) -> Result<GcHeap> {
+        config.validate()?;
+        Ok(GcHeap {
+            window: Window::EMPTY,
+            window_start: 0,
+            memory: LocalMemory::new(Box::new(VecMemory::new(0, None, 0)?)),
+            types: TypeTable::new(),
+            blocks: BlockTable::new(config.max_bytes),
+            hears_roots: collector.traits().hears_roots,
+            collector,
+            externs: ExternTable::default(),
+            pacer: Pacer::new(),
+            stats: HeapStats::default(),
+            creator,
+            attached: false,
+            hidden: Window::EMPTY,
+            zeal_left: config.zeal.map_or(0, NonZeroU32::get),
+            damaged: None,
+            config,
+        })
+    }
+
+    /// Makes a type known to this heap; to be done before its first object. Doing so again changes nothing.
+    ///
+    /// # Panics
+    /// If types of two engines are mixed, which a store refuses.
+    pub fn register_type(&mut self, ty: &Arc<ObjectType>) {
+        self.types.register(ty);
+    }
+
+    /// The types this heap knows.
+    #[inline]
+    #[must_use]
+    pub fn types(&self) -> &TypeTable {
+        &self.types
+    }
+
+    /// The settings this heap was made with.
+    #[must_use]
+    pub fn config(&self) -> &HeapConfig {
+        &self.config
+    }
+
+    /// The collector.
+    #[must_use]
+    pub fn collector(&self) -> &dyn Collector {
+        &*self.collector
+    }
+
+    /// The corruption that was found, if the heap is damaged. It stays readable as far as it goes.
+    #[must_use]
+    pub fn damage(&self) -> Option<Corruption> {
+        self.damaged
+    }
+
+    /// The heap's bytes, for inspection.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.memory.bytes()
+    }
+
+    /// The heap's bytes, to write to. Whatever is written there, the heap stays safe to use; what it holds may not
+    /// make sense any more.
+    #[inline]
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory.bytes_mut()
+    }
+
+    /// Obtains the heap's memory: as much address space as configured, or half of that, and so on, so that a host
+    /// short of address space still gets a heap; its base may move then.
+    fn attach(&mut self) -> Result<()> {
+        let initial = self.config.initial_bytes.min(u64::from(self.blocks.limit_bytes()));
+        let refused = |asked| {
+            Error::from(OutOfMemory {
+                kind: OutOfMemoryKind::Host,
+                asked,
+                in_use: 0,
+                limit: self.config.max_bytes,
+                largest_free: 0,
+            })
+        };
+        let ty = MemoryType::builder()
+            .memory64(true)
+            .page_size_log2(0)
+            .min(initial)
+            .max(Some(self.config.max_bytes))
+            .build()?;
+        let to_usize = |bytes: u64| usize::try_from(bytes).map_err(|_| refused(bytes));
+        self.blocks.reserve(initial).map_err(|_| refused(initial))?;
+        let mut reserve = self.config.reserve_bytes.unwrap_or(self.config.max_bytes).max(initial);
+        let memory = loop {
+            let (minimum, maximum) = (to_usize(initial)?, to_usize(self.config.max_bytes)?);
+            match self.creator.new_memory(ty, minimum, Some(maximum), Some(to_usize(reserve)?), 0) {
+                Ok(memory) => break memory,
+                Err(_) if reserve > initial => reserve = (reserve / 2).max(initial),
+                Err(_) => return Err(refused(initial)),
+            }
+        };
+        self.memory = LocalMemory::new(memory);
+        self.blocks.commit(initial);
+        self.attached = true;
+        self.stats.committed_bytes_max = u64::from(self.blocks.committed_bytes());
+        let (collector, mut parts) = self.split();
+        collector.attach(&mut parts);
+        Ok(())
+    }
+
+    /// The collector, and what it is lent.
+    fn split(&mut self) -> (&mut dyn Collector, HeapParts<'_>) {
+        let GcHeap { memory, types, blocks, collector, config, .. } = self;
+        (&mut **collector, HeapParts { memory, blocks, types, poison: config.poison })
+    }
+
+    /// Marks the heap damaged.
+    #[cold]
+    fn damaged_by(&mut self, corruption: Corruption) -> Error {
+        self.window = Window::EMPTY;
+        self.hidden = Window::EMPTY;
+        Error::from(*self.damaged.get_or_insert(corruption))
+    }
+
+    fn refuse_if_damaged(&self) -> Result<()> {
+        self.damaged.map_or(Ok(()), |corruption| Err(corruption.into()))
+    }
+}
+
+impl std::fmt::Debug for GcHeap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GcHeap")
+            .field("collector", &self.collector)
+            .field("config", &self.config)
+            .field("stats", &self.stats())
+            .field("damaged", &self.damaged)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HeapConfig {
+    fn validate(&self) -> Result<(), Misuse> {
+        let refuse = |what: String| Err(Misuse::Setting(what));
+        if self.max_bytes < HeapConfig::MAX_BYTES_LEAST {
+            let least = HeapConfig::MAX_BYTES_LEAST;
+            return refuse(format!("a heap's maximum of {} bytes is below {least}", self.max_bytes));
+        }
+        if self.max_bytes > HeapConfig::MAX_BYTES_MOST {
+            return refuse(format!("a heap's maximum of {} bytes is above 4 GiB", self.max_bytes));
+        }
+        if self.initial_bytes > self.max_bytes {
+            let Self { initial_bytes, max_bytes, .. } = self;
+            return refuse(format!("a heap's initial {initial_bytes} bytes are above its maximum of {max_bytes}"));
+        }
+        Ok(())
+    }
+}

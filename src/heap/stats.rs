@@ -1,0 +1,57 @@
+//! Counters of a heap.
+
+use core::time::Duration;
+
+use super::GcHeap;
+use crate::collector::CycleReport;
+
+/// What a heap did so far. All fields but the pauses depend on nothing but the operations done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeapStats {
+    /// Collections completed.
+    pub collections: u64,
+    /// Bytes of all objects ever allocated, headers and padding included.
+    pub allocated_bytes: u64,
+    /// `allocated_bytes` when the last collection began.
+    pub allocated_bytes_at_collection: u64,
+    /// Bytes of the objects that the last collection left alive.
+    pub live_bytes: u64,
+    /// Bytes committed now.
+    pub committed_bytes: u64,
+    /// The most bytes that were ever committed.
+    pub committed_bytes_max: u64,
+    /// Bytes of blocks and large objects in use now, free room inside them included.
+    pub used_bytes: u64,
+    /// Bytes moved by all collections.
+    pub copied_bytes: u64,
+    /// What the last collection did.
+    pub last_cycle: CycleReport,
+    /// Extern payloads held now.
+    pub extern_payloads: u64,
+    /// Growths refused by the host.
+    pub refusals: u64,
+    /// Time spent in collections.
+    pub pause_total: Duration,
+    /// The longest collection.
+    pub pause_max: Duration,
+}
+
+impl GcHeap {
+    /// The counters as of now.
+    #[must_use]
+    pub fn stats(&self) -> HeapStats {
+        HeapStats {
+            allocated_bytes: self.allocated_bytes(),
+            committed_bytes: u64::from(self.blocks.committed_bytes()),
+            used_bytes: u64::from(self.blocks.used_bytes()),
+            extern_payloads: self.externs.len() as u64,
+            ..self.stats.clone()
+        }
+    }
+
+    /// Bytes of all objects ever allocated, those in the open window included.
+    pub(super) fn allocated_bytes(&self) -> u64 {
+        let cursor = self.window.cursor.max(self.hidden.cursor);
+        self.stats.allocated_bytes + u64::from(cursor.saturating_sub(self.window_start))
+    }
+}

@@ -1,0 +1,95 @@
+//! Tumulus: an indexed garbage-collected heap engine for WebAssembly GC.
+//!
+//! A linear memory is the heap. A reference is a `u32` offset into it ([`object::VMGcRef`]). Nothing stored in that
+//! memory is ever trusted. On that base stand interchangeable [collectors](collector), an [embedder's API](store), and
+//! a reference embedder (the feature `wasm`), an interpreter for WasmGC modules that proves the whole on real programs.
+//!
+//! # Threat model
+//!
+//! The heap is a sandbox. Whatever its bytes are, whatever references are presented, and in whatever order safe
+//! functions are called, the outcome is one of: the right value, a wrong value from inside the same heap, a
+//! [`Trap`](error::Trap), an error, or a panic that the function's documentation names. It is never undefined
+//! behaviour and never a hang.
+//!
+//! - What the engine relies on (types, block states, roots, counts, host values) is ordinary Rust data outside the
+//!   heap. What is read from the heap (headers, lengths, references, forwarding offsets) is checked where it is read.
+//! - Every loop over heap bytes has a bound that comes from outside the heap.
+//! - Collectors are safe Rust behind a safe trait: a broken one spoils its own heap and nothing else.
+//! - `unsafe` is confined to the rooms that the table marks; a test holds the word against this list.
+//!
+//! # The map
+//!
+//! Imports run downwards only; rooms of one layer do not import each other. A test holds the `use` lines against this
+//! table.
+//!
+//! | layer | room | what it is for |
+//! | --- | --- | --- |
+//! | 10 | `main`, `cli` | the command-line program; public API only |
+//! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
+//! | 7 | [`store`] | the embedder's API: engine, store, values, handles |
+//! | 6 | [`root`] | references held outside the heap: arrays, scopes, owned handles |
+//! | 5 | [`heap`] | the engine: allocation, access, barriers, bulk operations, casts, collection, verifier |
+//! | 4 | [`collector`] | the policies: the trait, null, copying, pacing |
+//! | 3 | [`trace`] | how the graph is walked: roots, evacuation, weak entries |
+//! | 2 | [`object`] | how an object is spelled in bytes: references, headers, layouts |
+//! | 1 | [`memory`] (unsafe), [`types`], [`space`] | bytes that grow; what types are; where there is room |
+//! | 0 | [`error`], [`provenance`] (unsafe) | what can go wrong; numbers and pointers shared with compiled code |
+//!
+//! # Failures
+//!
+//! A method that returns no `Result` panics when its handle is foreign or stale; every method that returns one gives
+//! [`Misuse`](error::Misuse) for that. Plain-data access to objects panics out of bounds. These are the only panics of
+//! the public interface. [`error`] sorts all failures by who caused them.
+//!
+//! # A heap of one's own
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tumulus::collector::BuiltinCollector;
+//! use tumulus::heap::{GcHeap, HeapConfig};
+//! use tumulus::memory::MappedMemoryCreator;
+//! use tumulus::store::Engine;
+//! use tumulus::types::{FieldType, Mutability, RefType, StorageType, StructType, SubType, ValType};
+//!
+//! # fn main() -> tumulus::error::Result<()> {
+//! // A cons cell: a number and a reference.
+//! let engine = Engine::default();
+//! let field = |storage| FieldType { mutability: Mutability::Var, storage };
+//! let number = field(StorageType::Val(ValType::I32));
+//! let reference = field(StorageType::Val(ValType::Ref(RefType::ANYREF)));
+//! let group = engine.types().register(vec![SubType::new(StructType::new([number, reference]))])?;
+//! let cell = engine.object_type(&group.get(0)).expect("a struct type has objects");
+//!
+//! let collector = BuiltinCollector::Copying.create();
+//! let mut heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(MappedMemoryCreator::default()))?;
+//! heap.register_type(&cell);
+//!
+//! // A list of ten cells; the slot is the only root and is updated when a collection moves the list.
+//! let mut roots = [0_u32];
+//! for i in 0..10_i32 {
+//!     let new = heap.allocate_struct(&cell, &mut roots)?.get();
+//!     heap.store(new, 4, i.to_le_bytes())?;
+//!     heap.write_ref(new, 8, roots[0])?;
+//!     roots[0] = new;
+//! }
+//! heap.collect(&mut roots)?;
+//! heap.verify(&mut roots)?;
+//! assert_eq!(heap.stats().live_bytes, 10 * 16);
+//! assert_eq!(i32::from_le_bytes(heap.load(roots[0], 4)?), 9);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod collector;
+pub mod error;
+pub mod heap;
+#[expect(unsafe_code, reason = "the room of the operating system's mappings")]
+pub mod memory;
+pub mod object;
+#[expect(unsafe_code, reason = "the room of pointers shared with compiled code")]
+pub mod provenance;
+pub mod root;
+pub mod space;
+pub mod store;
+pub mod trace;
+pub mod types;

@@ -1,0 +1,156 @@
+//! What a linear memory is, and who makes them: the two traits that an embedder may implement.
+//!
+//! Both are `unsafe` to implement, because the engine reads and writes through the base pointer that they give.
+//! [`crate::memory::LocalMemory`] relies on exactly what is written here.
+
+use core::ops::Range;
+
+use crate::error::{OutOfMemory, OutOfMemoryKind};
+use crate::memory::MemoryType;
+
+/// The most bytes that a memory can have on this host, whoever makes it: a slice cannot span more.
+pub(super) const HOST_LIMIT: usize = isize::MAX.unsigned_abs();
+
+/// Bytes from 0 to a size that only grows; zero until written.
+///
+/// # Safety
+/// - [`LinearMemory::as_ptr`] is not null and is aligned to 16 bytes at least, also at size 0. It is aligned to the
+///   operating system's pages if the memory was asked for a guard.
+/// - The [`LinearMemory::byte_size`] bytes from there are initialised, may be read and written through the pointer by
+///   whoever owns the memory, and are no more than `isize::MAX`. They do not lie inside the value that implements the
+///   trait, which may be moved, and the memory makes no use of them of its own except in the methods that take
+///   `&mut self`. They stay valid until `grow_to` is called or the memory is dropped.
+/// - Only `grow_to` changes base, size or capacity. It never makes the memory smaller. The bytes that there were keep
+///   their contents, and the new ones are zero. If the new size is at most [`LinearMemory::byte_capacity`], the base
+///   stays the same. On success the size is at least what was asked for; on failure nothing has changed.
+/// - If a guard was asked for, the bytes from the size up to the capacity, and as many bytes after that as the guard
+///   was to have, are never accessible (but for the rest of the page of the operating system that the size ends in).
+/// - [`LinearMemory::discard`] changes no byte outside its range.
+pub unsafe trait LinearMemory: Send + Sync {
+    /// How many bytes there are.
+    fn byte_size(&self) -> usize;
+
+    /// Up to how many bytes growth does not move the base; it may still fail.
+    fn byte_capacity(&self) -> usize;
+
+    /// Grows the memory to `new_size` bytes. A size that it has already is no change.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] of kind [`OutOfMemoryKind::TooLarge`] if the memory may never have that size, and of kind
+    /// [`OutOfMemoryKind::Host`] if the host refused. Nothing has changed then.
+    fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory>;
+
+    /// The first byte. Whatever is beyond the size must not be accessed.
+    fn as_ptr(&self) -> *mut u8;
+
+    /// Zeroes the bytes in `range` and gives the whole pages among them back to the operating system. What lies
+    /// beyond the size is left out of the range.
+    ///
+    /// Tells whether that was done. If not (which is all that a memory has to offer that cannot do it), nothing has
+    /// been given back, and each byte is what it was or zero.
+    fn discard(&mut self, range: Range<usize>) -> bool {
+        let _ = range;
+        false
+    }
+}
+
+/// Makes linear memories: for guests, for GC heaps and for side tables alike.
+///
+/// # Safety
+/// The memories that it makes have at least `minimum` bytes, all zero, and keep the reservation and the guard as
+/// [`MemoryCreator::new_memory`] says.
+pub unsafe trait MemoryCreator: Send + Sync {
+    /// A memory of `minimum` bytes, which may grow up to `maximum` bytes.
+    ///
+    /// `reserved_size_in_bytes` is the size up to which growth must not move the base, `minimum` if that is more; with
+    /// `None` the creator may choose. `guard_size_in_bytes` is how many bytes after that must never be accessible. The
+    /// creator gives that much or refuses: falling back to less is for the caller to decide, because compiled code may
+    /// drop checks on the strength of it. `ty` is what the memory is for; the numbers of bytes are what counts.
+    ///
+    /// # Errors
+    /// Why there is no such memory: the type does not fit together or is that of a shared memory, the minimum is above
+    /// the maximum, the creator cannot reserve or guard as asked, or the host refused.
+    fn new_memory(
+        &self,
+        ty: MemoryType,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved_size_in_bytes: Option<usize>,
+        guard_size_in_bytes: usize,
+    ) -> Result<Box<dyn LinearMemory>, String>;
+}
+
+/// What every creator of this crate refuses, whatever it makes memories of.
+pub(super) fn check_request(ty: &MemoryType, minimum: usize, maximum: Option<usize>) -> Result<(), String> {
+    ty.validate().map_err(|misuse| misuse.to_string())?;
+    if ty.is_shared() {
+        // Its bytes may change under a `&[u8]`, and its growth would need exclusive access.
+        return Err("a shared memory cannot stand on an unshared one".to_owned());
+    }
+    match maximum {
+        Some(maximum) if minimum > maximum => {
+            Err(format!("a minimum of {minimum} bytes above the maximum of {maximum} bytes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a growth from `size` to `new_size` that `limit` forbids for ever.
+pub(super) fn check_growth(size: usize, new_size: usize, limit: usize) -> Result<(), OutOfMemory> {
+    if new_size > limit { Err(refusal(OutOfMemoryKind::TooLarge, size, new_size, limit)) } else { Ok(()) }
+}
+
+/// The host's refusal of a growth from `size` to `new_size`, which is more.
+#[cold]
+pub(super) fn refused_by_host(size: usize, new_size: usize, limit: usize) -> OutOfMemory {
+    refusal(OutOfMemoryKind::Host, size, new_size, limit)
+}
+
+#[cold]
+fn refusal(kind: OutOfMemoryKind, size: usize, new_size: usize, limit: usize) -> OutOfMemory {
+    let asked = match kind {
+        OutOfMemoryKind::TooLarge => new_size,
+        _ => new_size - size,
+    };
+    OutOfMemory { kind, asked: asked as u64, in_use: size as u64, limit: limit as u64, largest_free: 0 }
+}
+
+/// The capacity for `needed` units, if growth beyond the `capacity` that there was has to move the bytes: half as much
+/// again at least, so that many small growths together copy a constant multiple of the bytes; not beyond `limit`
+/// unless `needed` is.
+pub(super) fn capacity_after_move(capacity: usize, needed: usize, limit: usize) -> usize {
+    capacity.saturating_add(capacity / 2).min(limit).max(needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_that_make_no_sense_are_refused() {
+        let check = |ty: MemoryType, minimum, maximum| check_request(&ty, minimum, maximum);
+        assert_eq!(check(MemoryType::new(1, None), 65_536, None), Ok(()));
+        assert_eq!(check(MemoryType::new(1, None), 7, Some(7)), Ok(()));
+        assert!(check(MemoryType::new(1, None), 8, Some(7)).unwrap_err().contains("minimum of 8 bytes"));
+        assert!(check(MemoryType::new(2, Some(1)), 0, None).unwrap_err().contains("minimum of 2 pages"));
+        assert!(check(MemoryType::shared(1, 1), 0, None).unwrap_err().contains("shared"));
+    }
+
+    #[test]
+    fn refusals_carry_the_numbers() {
+        assert_eq!(check_growth(5, 10, 10), Ok(()));
+        let error = check_growth(5, 11, 10).unwrap_err();
+        assert_eq!((error.kind, error.asked, error.in_use, error.limit), (OutOfMemoryKind::TooLarge, 11, 5, 10));
+        let error = refused_by_host(5, 9, 10);
+        assert_eq!((error.kind, error.asked, error.in_use, error.limit), (OutOfMemoryKind::Host, 4, 5, 10));
+    }
+
+    #[test]
+    fn capacities_grow_by_half_within_the_limit() {
+        assert_eq!(capacity_after_move(100, 101, usize::MAX), 150);
+        assert_eq!(capacity_after_move(100, 200, usize::MAX), 200);
+        assert_eq!(capacity_after_move(100, 101, 120), 120);
+        assert_eq!(capacity_after_move(0, 1, usize::MAX), 1);
+        assert_eq!(capacity_after_move(usize::MAX, usize::MAX, usize::MAX), usize::MAX);
+    }
+}

@@ -1,0 +1,294 @@
+//! Linear memory on a mapping of the operating system.
+//!
+//! Builds on [`Reservation`]. Growth commits more of the reservation, and the base stays. A memory that outgrows its
+//! reservation makes a larger one with the same guard, copies and swaps, and the base moves.
+//!
+//! The size need not be whole pages: the page that it ends in is committed whole, and the bytes of it that are beyond
+//! the size stay zero, since nothing may write there before the size covers them.
+
+use core::ops::Range;
+use core::ptr;
+use std::io;
+
+use crate::error::OutOfMemory;
+use crate::memory::linear::{HOST_LIMIT, capacity_after_move, check_growth, check_request, refused_by_host};
+use crate::memory::{LinearMemory, MemoryCreator, MemoryType, Reservation};
+
+/// A linear memory on a [`Reservation`].
+#[derive(Debug)]
+pub struct MappedMemory {
+    reservation: Reservation,
+    /// At most `reservation.committed()`.
+    byte_size: usize,
+    byte_limit: usize,
+    huge_pages: bool,
+}
+
+impl MappedMemory {
+    /// A memory of `minimum` bytes that may grow up to `maximum` bytes, and up to `reserved` bytes in place. After the
+    /// reserved bytes come `guard` bytes that are never accessible; both are rounded up to whole pages.
+    ///
+    /// # Errors
+    /// The minimum is above the maximum, or the operating system refused.
+    pub fn new(minimum: usize, maximum: Option<usize>, reserved: usize, guard: usize) -> io::Result<MappedMemory> {
+        let byte_limit = maximum.unwrap_or(HOST_LIMIT).min(HOST_LIMIT);
+        if minimum > byte_limit {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the minimum is above the maximum"));
+        }
+        let mut reservation = Reservation::new(reserved.max(minimum), guard)?;
+        reservation.commit_to(minimum)?;
+        Ok(MappedMemory { reservation, byte_size: minimum, byte_limit, huge_pages: false })
+    }
+
+    /// Asks the operating system for huge pages, now and after each move of the base.
+    ///
+    /// They make large memories faster where the system has them; where it has none, nothing is different.
+    pub fn prefer_huge_pages(&mut self) {
+        self.huge_pages = true;
+        // A refusal only means that there are none.
+        let _ = self.reservation.prefer_huge_pages();
+    }
+
+    /// Replaces the reservation by a larger one that has `new_size` bytes committed and the same contents.
+    fn move_and_grow(&mut self, new_size: usize) -> io::Result<()> {
+        let reserved = capacity_after_move(self.reservation.size(), new_size, self.byte_limit);
+        let mut larger = Reservation::new(reserved, self.reservation.guard())?;
+        if self.huge_pages {
+            let _ = larger.prefer_huge_pages();
+        }
+        larger.commit_to(new_size)?;
+        // SAFETY: `byte_size` is committed in both (`new_size` is more), they are different mappings, and `&mut self`
+        // excludes other uses of the bytes.
+        unsafe { ptr::copy_nonoverlapping(self.reservation.as_ptr(), larger.as_ptr(), self.byte_size) };
+        self.reservation = larger;
+        Ok(())
+    }
+}
+
+// SAFETY: the base is that of the reservation, which is a page's start and never null; the bytes up to the size are
+// committed, so zero or written, and belong to nobody else. Only `grow_to` assigns size and reservation, the size only
+// to grow and only after everything that may fail; within the reservation, which is the capacity, the base stays, and
+// beyond it, all bytes are copied. What is committed beyond the size is the rest of its last page, and zero. The guard
+// is that of the reservation, also after a move.
+unsafe impl LinearMemory for MappedMemory {
+    #[inline]
+    fn byte_size(&self) -> usize {
+        self.byte_size
+    }
+
+    #[inline]
+    fn byte_capacity(&self) -> usize {
+        self.reservation.size()
+    }
+
+    fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
+        if new_size <= self.byte_size {
+            return Ok(());
+        }
+        check_growth(self.byte_size, new_size, self.byte_limit)?;
+        let grown = if new_size <= self.reservation.size() {
+            self.reservation.commit_to(new_size)
+        } else {
+            self.move_and_grow(new_size)
+        };
+        grown.map_err(|_| refused_by_host(self.byte_size, new_size, self.byte_limit))?;
+        self.byte_size = new_size;
+        Ok(())
+    }
+
+    #[inline]
+    fn as_ptr(&self) -> *mut u8 {
+        self.reservation.as_ptr()
+    }
+
+    fn discard(&mut self, range: Range<usize>) -> bool {
+        self.reservation.discard(range.start..range.end.min(self.byte_size)).is_ok()
+    }
+}
+
+/// Makes each memory on a mapping of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MappedMemoryCreator {
+    huge_pages: bool,
+}
+
+impl MappedMemoryCreator {
+    /// The creator, with memories that ask for huge pages if `huge_pages` says so.
+    #[must_use]
+    pub fn with_huge_pages(mut self, huge_pages: bool) -> MappedMemoryCreator {
+        self.huge_pages = huge_pages;
+        self
+    }
+}
+
+// SAFETY: `MappedMemory` has the minimum committed, and a mapping with the reservation and the guard that were asked
+// for, or it is not made.
+unsafe impl MemoryCreator for MappedMemoryCreator {
+    fn new_memory(
+        &self,
+        ty: MemoryType,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved_size_in_bytes: Option<usize>,
+        guard_size_in_bytes: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        check_request(&ty, minimum, maximum)?;
+        let reserved = reserved_size_in_bytes.unwrap_or(minimum);
+        let mut memory = MappedMemory::new(minimum, maximum, reserved, guard_size_in_bytes).map_err(|error| {
+            let reserved = reserved.max(minimum);
+            format!("cannot map {reserved} bytes and a guard of {guard_size_in_bytes} bytes: {error}")
+        })?;
+        if self.huge_pages {
+            memory.prefer_huge_pages();
+        }
+        Ok(Box::new(memory))
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+    use crate::error::OutOfMemoryKind;
+    use crate::memory::LocalMemory;
+    use crate::memory::os::faults::with_fault;
+    use crate::memory::tests::{access, pages_present};
+
+    const KIB: usize = 1024;
+
+    fn local(memory: MappedMemory) -> LocalMemory {
+        LocalMemory::new(Box::new(memory))
+    }
+
+    #[test]
+    fn growth_inside_the_reservation_never_moves() {
+        let mut memory = local(MappedMemory::new(1, None, 1 << 20, 64 * KIB).unwrap());
+        let base = memory.base_ptr();
+        assert_eq!(memory.byte_capacity(), 1 << 20);
+        for size in [2, 4095, 4096, 4097, 65_536, 99_999, 1 << 20] {
+            memory.grow_to(size).unwrap();
+            assert_eq!((memory.byte_size(), memory.base_ptr()), (size, base));
+            *memory.bytes_mut().last_mut().unwrap() = 1;
+        }
+    }
+
+    #[test]
+    fn growth_beyond_it_keeps_contents_and_guard_and_makes_room() {
+        let mut memory = local(MappedMemory::new(64 * KIB, None, 64 * KIB, 128 * KIB).unwrap());
+        memory.bytes_mut().fill(7);
+        memory.grow_to(64 * KIB + 1).unwrap();
+        assert_eq!(memory.byte_capacity(), 96 * KIB);
+        assert!(memory.bytes()[..64 * KIB].iter().all(|&byte| byte == 7));
+        assert_eq!(memory.bytes()[64 * KIB..], [0]);
+        let base = memory.base_ptr().addr();
+        assert_eq!(access(base + 68 * KIB..base + 224 * KIB), ["---p"]);
+        memory.grow_to(96 * KIB).unwrap();
+        assert_eq!(memory.base_ptr().addr(), base);
+    }
+
+    #[test]
+    fn bytes_beyond_an_odd_size_are_zero_when_they_come() {
+        let mut memory = local(MappedMemory::new(10, None, 64 * KIB, 0).unwrap());
+        for size in 11..200 {
+            memory.bytes_mut().fill(0xEE);
+            memory.grow_to(size).unwrap();
+            assert_eq!(memory.bytes().last(), Some(&0));
+            // Discarding what is beyond the size is not a way to change it.
+            assert!(memory.discard(size - 1..usize::MAX));
+        }
+    }
+
+    #[test]
+    fn the_maximum_is_kept() {
+        let mut memory = MappedMemory::new(KIB, Some(5000), 4096, 0).unwrap();
+        let error = memory.grow_to(5001).unwrap_err();
+        assert_eq!((error.kind, error.asked, error.limit), (OutOfMemoryKind::TooLarge, 5001, 5000));
+        memory.grow_to(4097).unwrap();
+        assert_eq!(memory.byte_capacity(), 8192);
+        memory.grow_to(5000).unwrap();
+        assert!(memory.grow_to(usize::MAX).is_err());
+        assert_eq!(memory.byte_size(), 5000);
+        assert!(MappedMemory::new(6, Some(5), 0, 0).is_err());
+    }
+
+    #[test]
+    fn a_refused_growth_changes_nothing_and_the_next_one_works() {
+        for (new_size, calls) in [(128 * KIB, 1), (512 * KIB, 2)] {
+            for nth in 0..calls {
+                let mut memory = local(MappedMemory::new(64 * KIB, None, 256 * KIB, 64 * KIB).unwrap());
+                memory.bytes_mut().fill(9);
+                let base = memory.base_ptr();
+                let (grown, failed) = with_fault(nth, || memory.grow_to(new_size));
+                assert!(failed);
+                assert_eq!(grown.unwrap_err().kind, OutOfMemoryKind::Host);
+                assert_eq!((memory.byte_size(), memory.byte_capacity()), (64 * KIB, 256 * KIB));
+                assert_eq!(memory.base_ptr(), base);
+                assert!(memory.bytes().iter().all(|&byte| byte == 9));
+                memory.grow_to(new_size).unwrap();
+                assert!(memory.bytes()[64 * KIB..].iter().all(|&byte| byte == 0));
+            }
+            let mut memory = MappedMemory::new(64 * KIB, None, 256 * KIB, 64 * KIB).unwrap();
+            assert!(!with_fault(calls, || memory.grow_to(new_size)).1, "the test misses a call");
+        }
+    }
+
+    #[test]
+    fn a_failed_creation_is_an_error() {
+        let creator = MappedMemoryCreator::default();
+        let ty = MemoryType::new(1, None);
+        let create = || creator.new_memory(ty, 65_536, None, Some(1 << 20), 65_536).map(|memory| memory.byte_size());
+        for nth in 0..2 {
+            assert!(with_fault(nth, create).0.unwrap_err().contains("cannot map 1048576 bytes and a guard of 65536"));
+        }
+        assert_eq!(create(), Ok(65_536));
+        assert!(creator.new_memory(ty, 0, None, Some(1 << 62), 0).is_err());
+        assert!(creator.new_memory(ty, 0, None, Some(0), usize::MAX).is_err());
+        assert!(creator.new_memory(MemoryType::shared(1, 1), 0, None, None, 0).is_err());
+    }
+
+    #[test]
+    fn reservation_and_guard_are_as_asked_for() {
+        let creator = MappedMemoryCreator::default();
+        for (minimum, reserved, guard) in [
+            (0, Some(0), 0),
+            (0, Some(0), 65_536),
+            (65_536, Some(0), 65_536),
+            (65_536, Some(1 << 32), 32 << 20),
+            (0, None, 0),
+        ] {
+            let memory = creator.new_memory(MemoryType::new(0, None), minimum, None, reserved, guard).unwrap();
+            let base = memory.as_ptr().addr();
+            let capacity = reserved.unwrap_or(0).max(minimum);
+            assert!(base != 0 && base.is_multiple_of(4096));
+            assert_eq!((memory.byte_size(), memory.byte_capacity()), (minimum, capacity));
+            if capacity + guard > minimum {
+                assert_eq!(access(base + minimum..base + capacity + guard), ["---p"]);
+            }
+        }
+    }
+
+    #[test]
+    fn huge_pages_survive_growth_and_moves() {
+        let creator = MappedMemoryCreator::default().with_huge_pages(true);
+        let memory = creator.new_memory(MemoryType::new(0, None), 0, None, Some(4 << 20), 0).unwrap();
+        let mut memory = LocalMemory::new(memory);
+        for size in [2 << 20, 4 << 20, 9 << 20] {
+            memory.bytes_mut().fill(1);
+            let before = memory.byte_size();
+            memory.grow_to(size).unwrap();
+            assert!(memory.bytes()[..before].iter().all(|&byte| byte == 1));
+            assert!(memory.bytes()[before..].iter().all(|&byte| byte == 0));
+        }
+    }
+
+    #[test]
+    fn an_untouched_memory_takes_no_pages() {
+        let mut memory = local(MappedMemory::new(0, None, 1 << 32, 64 * KIB).unwrap());
+        memory.grow_to(1 << 32).unwrap();
+        memory.bytes_mut()[1 << 31] = 1;
+        let base = memory.base_ptr().addr();
+        assert_eq!(pages_present(base..base + (1 << 32)), 1);
+        assert!(memory.discard(0..1 << 32));
+        assert_eq!(pages_present(base..base + (1 << 32)), 0);
+        assert_eq!(memory.bytes()[1 << 31], 0);
+    }
+}

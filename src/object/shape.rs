@@ -1,0 +1,132 @@
+//! What the bytes at an offset are: the one place where headers and lengths become sizes and reference slots.
+
+use super::type_table::{Shape, Trace};
+use super::{ARRAY_BASE, TypeTable, VMGcHeader, VMGcKind, WORD_OFFSET, load_u32, round_up_to_object};
+use crate::error::{Corruption, CorruptionKind};
+
+/// An object that was found at an offset: its header decodes and all its bytes are inside the slice looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectInfo {
+    /// The header.
+    pub header: VMGcHeader,
+    /// Bytes the object takes, a multiple of 8 and at least 8.
+    pub size: u32,
+    trace: Trace,
+    /// Elements of an array, otherwise 0.
+    length: u32,
+}
+
+/// Decodes the object at `at` in the heap's `bytes`.
+///
+/// # Errors
+/// If `at` is 0 or misaligned, the header decodes to no object of `types`, or the object reaches outside `bytes`.
+#[inline]
+pub fn decode(bytes: &[u8], types: &TypeTable, at: u32) -> Result<ObjectInfo, Corruption> {
+    if at & (super::OBJECT_ALIGN - 1) != 0 {
+        return Err(Corruption::new(CorruptionKind::Misaligned, at));
+    }
+    let header = match load_u32(bytes, at as usize) {
+        Some(word) if at != 0 => VMGcHeader::from_bits(word),
+        _ => return Err(Corruption::new(CorruptionKind::OutOfBounds, at)),
+    };
+    let Some(trace) = types.trace(header) else {
+        return Err(Corruption::new(CorruptionKind::BadHeader, at));
+    };
+    let (size, length) = match trace.shape {
+        Shape::Bitmap | Shape::Listed => (u64::from(trace.size), 0),
+        Shape::NumberArray | Shape::RefArray => {
+            let Some(length) = load_u32(bytes, (at + WORD_OFFSET) as usize) else {
+                return Err(Corruption::new(CorruptionKind::OutOfBounds, at));
+            };
+            (round_up_to_object(u64::from(ARRAY_BASE) + u64::from(length) * u64::from(trace.size)), length)
+        }
+        Shape::Unknown => return Err(Corruption::new(CorruptionKind::BadHeader, at)),
+    };
+    match u32::try_from(size) {
+        Ok(size) if u64::from(at) + u64::from(size) <= bytes.len() as u64 => {
+            Ok(ObjectInfo { header, size, trace, length })
+        }
+        _ => Err(Corruption::new(CorruptionKind::BadSize, at)),
+    }
+}
+
+impl ObjectInfo {
+    /// The object's kind.
+    #[inline]
+    #[must_use]
+    pub fn kind(&self) -> Option<VMGcKind> {
+        self.header.kind()
+    }
+
+    /// The number of elements of an array; 0 for anything else.
+    #[inline]
+    #[must_use]
+    pub fn array_length(&self) -> u32 {
+        self.length
+    }
+
+    /// Whether objects of this type can hold references at all.
+    #[inline]
+    #[must_use]
+    pub fn has_refs(&self) -> bool {
+        match self.trace.shape {
+            Shape::Bitmap => self.trace.bits != 0,
+            Shape::Listed => true,
+            Shape::RefArray => self.length != 0,
+            Shape::NumberArray | Shape::Unknown => false,
+        }
+    }
+
+    /// The offsets, from the object's start, of the words that are references.
+    #[inline]
+    #[must_use]
+    pub fn ref_slots<'t>(&self, types: &'t TypeTable) -> RefSlots<'t> {
+        match self.trace.shape {
+            Shape::Bitmap => RefSlots::Bitmap(self.trace.bits),
+            Shape::Listed => RefSlots::Listed(types.offset_list(self.trace.bits).iter()),
+            // `decode` found all elements inside the heap, so the end is below 4 GiB.
+            Shape::RefArray => RefSlots::Range { next: ARRAY_BASE, end: ARRAY_BASE + 4 * self.length },
+            Shape::NumberArray | Shape::Unknown => RefSlots::Bitmap(0),
+        }
+    }
+}
+
+/// The offsets of an object's references, in ascending order.
+#[derive(Clone, Debug)]
+pub enum RefSlots<'t> {
+    /// From a bitmap of words.
+    Bitmap(u64),
+    /// From a list of offsets.
+    Listed(core::slice::Iter<'t, u32>),
+    /// All words from `next` below `end`.
+    Range {
+        /// The next offset.
+        next: u32,
+        /// Where to stop.
+        end: u32,
+    },
+}
+
+impl Iterator for RefSlots<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        match self {
+            RefSlots::Bitmap(0) => None,
+            RefSlots::Bitmap(bits) => {
+                let word = bits.trailing_zeros();
+                *bits &= *bits - 1;
+                Some(word * 4)
+            }
+            RefSlots::Listed(offsets) => offsets.next().copied(),
+            RefSlots::Range { next, end } => {
+                let offset = *next;
+                (offset < *end).then(|| {
+                    *next = offset + 4;
+                    offset
+                })
+            }
+        }
+    }
+}

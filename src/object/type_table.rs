@@ -1,0 +1,175 @@
+//! What a heap knows of the types of its objects, in flat arrays indexed by type index.
+
+use std::sync::Arc;
+
+use super::{ObjectLayout, ObjectType, VMGcHeader, VMGcKind};
+use crate::provenance::VMSharedTypeIndex;
+
+/// How to find the references in objects of one type: 16 bytes, read once for each object traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Bit `i`: the word at offset `4 * i` is a reference. For [`Shape::Listed`] the index of the list of offsets.
+    pub(super) bits: u64,
+    /// Bytes of a struct; of an array the bytes of one element.
+    pub(super) size: u32,
+    /// The kind bits that a header must have, in place.
+    pub(super) kind_bits: u8,
+    pub(super) shape: Shape,
+}
+
+/// Where the references are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Shape {
+    /// No objects of this type can exist in this heap.
+    Unknown,
+    /// Nowhere, or as the bitmap says.
+    Bitmap,
+    /// At offsets that a list gives, for structs too large for the bitmap.
+    Listed,
+    /// Nowhere in the elements.
+    NumberArray,
+    /// Each element is one.
+    RefArray,
+}
+
+impl Trace {
+    const UNKNOWN: Trace = Trace { bits: 0, size: 0, kind_bits: u8::MAX, shape: Shape::Unknown };
+
+    /// What extern objects look like, which have no type.
+    pub(super) const EXTERN: Trace =
+        Trace { bits: 0, size: super::OBJECT_BYTES_MIN, kind_bits: kind_bits(VMGcKind::Extern), shape: Shape::Bitmap };
+}
+
+const fn kind_bits(kind: VMGcKind) -> u8 {
+    (kind.bits() << VMGcHeader::KIND_SHIFT) as u8
+}
+
+/// Supertypes kept inline for each type, so that a cast is one load and one compare.
+const DISPLAY_INLINE: usize = 8;
+
+/// Fills a display behind the type itself; no type has this index.
+const NO_TYPE: u32 = u32::MAX;
+
+/// The types that objects of one heap may have. Keeps them registered: an index is not reused while a heap has it.
+#[derive(Debug, Default)]
+pub struct TypeTable {
+    traces: Vec<Trace>,
+    displays: Vec<[u32; DISPLAY_INLINE]>,
+    types: Vec<Option<Arc<ObjectType>>>,
+    offset_lists: Vec<Box<[u32]>>,
+}
+
+impl TypeTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> TypeTable {
+        TypeTable::default()
+    }
+
+    /// Makes a type known. Doing so again changes nothing.
+    ///
+    /// # Panics
+    /// If the index is already taken by another type: types of two engines were mixed, which the store refuses.
+    pub fn register(&mut self, ty: &Arc<ObjectType>) {
+        let index = ty.ty().index().bits() as usize;
+        if let Some(known) = self.get(ty.ty().index()) {
+            assert!(known.ty() == ty.ty(), "types of two engines in one heap");
+            return;
+        }
+        if self.traces.len() <= index {
+            self.traces.resize(index + 1, Trace::UNKNOWN);
+            self.displays.resize(index + 1, [NO_TYPE; DISPLAY_INLINE]);
+            self.types.resize(index + 1, None);
+        }
+        let trace = self.trace_of(ty);
+        let mut display = [NO_TYPE; DISPLAY_INLINE];
+        for (slot, supertype) in display.iter_mut().zip(ty.ty().supertypes()) {
+            *slot = supertype.bits();
+        }
+        let rows = (self.traces.get_mut(index), self.displays.get_mut(index), self.types.get_mut(index));
+        if let (Some(trace_row), Some(display_row), Some(type_row)) = rows {
+            *trace_row = trace;
+            *display_row = display;
+            *type_row = Some(Arc::clone(ty));
+        }
+    }
+
+    fn trace_of(&mut self, ty: &ObjectType) -> Trace {
+        match ty.layout() {
+            ObjectLayout::Array(array) => Trace {
+                bits: 0,
+                size: array.elem_size,
+                kind_bits: kind_bits(VMGcKind::Array),
+                shape: if array.elems_are_gc_refs { Shape::RefArray } else { Shape::NumberArray },
+            },
+            ObjectLayout::Struct(layout) => {
+                let mut offsets: Vec<u32> =
+                    layout.fields.iter().filter(|field| field.is_ref).map(|field| field.offset).collect();
+                offsets.sort_unstable();
+                let (shape, bits) = match offsets.last() {
+                    Some(&last) if last >= 4 * u64::BITS => {
+                        self.offset_lists.push(offsets.into());
+                        (Shape::Listed, self.offset_lists.len() as u64 - 1)
+                    }
+                    _ => (Shape::Bitmap, offsets.iter().fold(0, |bits, offset| bits | 1 << (offset / 4))),
+                };
+                Trace { bits, size: layout.size, kind_bits: kind_bits(VMGcKind::Struct), shape }
+            }
+        }
+    }
+
+    /// The type with this index, if the heap knows it.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: VMSharedTypeIndex) -> Option<&Arc<ObjectType>> {
+        self.types.get(index.bits() as usize)?.as_ref()
+    }
+
+    /// How to trace an object with this header; `None` if there is no such object.
+    #[inline]
+    #[must_use]
+    pub(super) fn trace(&self, header: VMGcHeader) -> Option<Trace> {
+        const CHECKED: u32 = VMGcHeader::FORWARDED | VMGcHeader::KIND_MASK | VMGcHeader::RESERVED;
+        let checked = header.bits() & CHECKED;
+        if checked == VMGcHeader::EXTERN.bits() & CHECKED {
+            return (header.ty().bits() == 0).then_some(Trace::EXTERN);
+        }
+        let trace = *self.traces.get(header.ty().bits() as usize)?;
+        (checked == u32::from(trace.kind_bits)).then_some(trace)
+    }
+
+    /// The offsets of the references of a struct whose shape is [`Shape::Listed`].
+    #[inline]
+    pub(super) fn offset_list(&self, list: u64) -> &[u32] {
+        usize::try_from(list).ok().and_then(|list| self.offset_lists.get(list)).map_or(&[], |offsets| offsets)
+    }
+
+    /// Whether `sub` is `sup` or declares it as a supertype, directly or not. `depth` is that of `sup`.
+    ///
+    /// One load and one compare for the first eight levels; no lock.
+    #[inline]
+    #[must_use]
+    pub fn is_subtype(&self, sub: VMSharedTypeIndex, sup: VMSharedTypeIndex, depth: u32) -> bool {
+        if sub == sup {
+            return true;
+        }
+        let Some(display) = self.displays.get(sub.bits() as usize) else { return false };
+        match display.get(depth as usize) {
+            Some(&supertype) => supertype == sup.bits(),
+            None => self.is_deep_subtype(sub, sup, depth),
+        }
+    }
+
+    #[cold]
+    fn is_deep_subtype(&self, sub: VMSharedTypeIndex, sup: VMSharedTypeIndex, depth: u32) -> bool {
+        self.get(sub).is_some_and(|ty| ty.ty().supertypes().get(depth as usize) == Some(&sup))
+    }
+
+    /// All types known, in index order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ObjectType>> {
+        self.types.iter().flatten()
+    }
+}
+
+const _: () = assert!(size_of::<Trace>() == 16);

@@ -1,0 +1,360 @@
+//! Which granules are free, which form blocks of small objects, which hold large objects.
+
+use core::ops::Range;
+
+use super::{GRANULE_BYTES, GRANULE_SHIFT, Granule, RESERVED_BYTES};
+
+/// A block of small objects: an aligned run of granules whose length is fixed for each heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Block {
+    /// Offset of its first byte that objects may use.
+    pub start: u32,
+    /// Offset behind its last byte.
+    pub end: u32,
+}
+
+/// The granules of a large object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeRun {
+    /// Offset of the object, a multiple of the granule.
+    pub start: u32,
+    /// Bytes of the run, a multiple of the granule.
+    pub bytes: u32,
+}
+
+/// The host has no memory for a side table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableRefused;
+
+/// The account of a heap's index range.
+#[derive(Debug)]
+pub struct BlockTable {
+    /// One byte for each committed granule: 1 MiB for a heap of 4 GiB, so never worth a mapping of its own.
+    states: Vec<u8>,
+    /// Granules there can ever be.
+    limit: usize,
+    /// Granules of a block.
+    block_granules: usize,
+    /// Committed block places that are wholly free.
+    free_blocks: usize,
+    /// Blocks of small objects.
+    used_blocks: usize,
+    /// Granules of large objects.
+    large_granules: usize,
+    large_count: usize,
+    /// No block place below this one is free.
+    lowest_free: usize,
+}
+
+impl BlockTable {
+    /// A heap of at most this many bytes has blocks of one granule.
+    const SMALL_HEAP_BYTES: u64 = 1 << 20;
+    const BLOCK_GRANULES: usize = 8;
+
+    /// The table of a heap of at most `max_bytes`, of which nothing is committed yet.
+    ///
+    /// The usable heap ends one granule below 4 GiB, so that no end of an object is ever 2^32.
+    #[must_use]
+    pub fn new(max_bytes: u64) -> BlockTable {
+        let limit = (max_bytes >> GRANULE_SHIFT).min((1 << (32 - GRANULE_SHIFT)) - 1);
+        BlockTable {
+            states: Vec::new(),
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            block_granules: if max_bytes <= Self::SMALL_HEAP_BYTES { 1 } else { Self::BLOCK_GRANULES },
+            free_blocks: 0,
+            used_blocks: 0,
+            large_granules: 0,
+            large_count: 0,
+            lowest_free: 0,
+        }
+    }
+
+    /// Bytes of a block: a power of two.
+    #[inline]
+    #[must_use]
+    pub fn block_bytes(&self) -> u32 {
+        to_offset(self.block_granules)
+    }
+
+    /// Objects above this many bytes do not go into blocks.
+    #[inline]
+    #[must_use]
+    pub fn small_bytes_max(&self) -> u32 {
+        self.block_bytes() / 8
+    }
+
+    /// Bytes of whole granules that are committed.
+    #[inline]
+    #[must_use]
+    pub fn committed_bytes(&self) -> u32 {
+        to_offset(self.committed())
+    }
+
+    /// Bytes of granules that the heap can have at most.
+    #[inline]
+    #[must_use]
+    pub fn limit_bytes(&self) -> u32 {
+        to_offset(self.limit)
+    }
+
+    /// Bytes of blocks and large runs in use.
+    #[must_use]
+    pub fn used_bytes(&self) -> u32 {
+        to_offset(self.used_blocks * self.block_granules + self.large_granules)
+    }
+
+    /// Blocks of small objects in use.
+    #[must_use]
+    pub fn used_blocks(&self) -> usize {
+        self.used_blocks
+    }
+
+    /// Large objects there are.
+    #[must_use]
+    pub fn large_count(&self) -> usize {
+        self.large_count
+    }
+
+    /// Committed blocks that are free.
+    #[must_use]
+    pub fn free_blocks(&self) -> usize {
+        self.free_blocks
+    }
+
+    /// Blocks that committing the rest of the heap would add.
+    #[must_use]
+    pub fn growable_blocks(&self) -> usize {
+        self.limit / self.block_granules - self.committed() / self.block_granules
+    }
+
+    /// Bytes to be committed so that at least `blocks` blocks more are free.
+    #[must_use]
+    pub fn bytes_to_add_blocks(&self, blocks: usize) -> u64 {
+        let places = self.committed() / self.block_granules + blocks;
+        (places * self.block_granules - self.committed()) as u64 * u64::from(GRANULE_BYTES)
+    }
+
+    /// Makes sure that [`BlockTable::commit`] of `bytes` bytes needs no host memory.
+    ///
+    /// # Errors
+    /// If the host has none; nothing is changed then.
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), TableRefused> {
+        let more = self.granules_in(bytes).saturating_sub(self.committed());
+        self.states.try_reserve(more).map_err(|_| TableRefused)
+    }
+
+    /// Tells the table that the heap now has `bytes` committed bytes, the new ones zero. Only grows.
+    pub fn commit(&mut self, bytes: u64) {
+        let granules = self.granules_in(bytes);
+        if granules > self.committed() {
+            let places_before = self.committed() / self.block_granules;
+            // A place that was committed in part becomes usable now, unless a large run has taken that part.
+            self.states.resize(granules, Granule::FREE.bits());
+            for place in places_before..granules / self.block_granules {
+                self.free_blocks += usize::from(self.is_free_place(place));
+            }
+        }
+    }
+
+    /// Whole granules in `bytes` bytes, as far as the heap can have them.
+    fn granules_in(&self, bytes: u64) -> usize {
+        usize::try_from(bytes >> GRANULE_SHIFT).unwrap_or(usize::MAX).min(self.limit)
+    }
+
+    /// The states of all committed granules, by granule number, for loops that look at many.
+    #[inline]
+    #[must_use]
+    pub fn view(&self) -> GranuleView<'_> {
+        GranuleView { states: &self.states }
+    }
+
+    /// The state of the granule that `offset` lies in; free if it is not committed.
+    #[inline]
+    #[must_use]
+    pub fn granule_at(&self, offset: u32) -> Granule {
+        self.view().at(offset)
+    }
+
+    /// The block that `offset` lies in, if it lies in one.
+    #[inline]
+    #[must_use]
+    pub fn block_at(&self, offset: u32) -> Option<Block> {
+        self.granule_at(offset).is_block().then(|| self.block_of_place(granule_of(offset) / self.block_granules))
+    }
+
+    /// The run of the large object at `offset`; `None` if no large object starts exactly there.
+    #[must_use]
+    pub fn large_at(&self, offset: u32) -> Option<LargeRun> {
+        if !offset.is_multiple_of(GRANULE_BYTES) {
+            return None;
+        }
+        let states = self.view().states;
+        let first = granule_of(offset);
+        let (head, rest) = states.get(first..)?.split_first()?;
+        if !Granule::from_bits(*head).is_large_start() {
+            return None;
+        }
+        let more = rest.iter().take_while(|&&bits| Granule::from_bits(bits).is_large_rest()).count();
+        Some(LargeRun { start: offset, bytes: to_offset(1 + more) })
+    }
+
+    /// Takes the lowest free block.
+    pub fn take_block(&mut self) -> Option<Block> {
+        if self.free_blocks == 0 {
+            return None;
+        }
+        let place =
+            (self.lowest_free..self.committed() / self.block_granules).find(|&place| self.is_free_place(place))?;
+        self.set(self.granules_of(place), Granule::as_block);
+        self.lowest_free = place + 1;
+        self.free_blocks -= 1;
+        self.used_blocks += 1;
+        Some(self.block_of_place(place))
+    }
+
+    /// Gives up the block that `offset` lies in. Does nothing if there is none.
+    pub fn release_block(&mut self, offset: u32) {
+        if self.granule_at(offset).is_block() {
+            let place = granule_of(offset) / self.block_granules;
+            self.set(self.granules_of(place), Granule::freed);
+            self.lowest_free = self.lowest_free.min(place);
+            self.free_blocks += 1;
+            self.used_blocks -= 1;
+        }
+    }
+
+    /// Takes the highest free run of granules for a large object of `bytes` bytes. Granule 0 is never part of one.
+    pub fn take_large(&mut self, bytes: u64) -> Option<LargeRun> {
+        let wanted = usize::try_from(bytes.div_ceil(u64::from(GRANULE_BYTES))).ok().filter(|&wanted| wanted > 0)?;
+        let states = self.view().states;
+        let mut run = 0;
+        let first = (1..states.len()).rev().find(|&granule| {
+            let free = states.get(granule).is_some_and(|&bits| Granule::from_bits(bits).is_free());
+            run = if free { run + 1 } else { 0 };
+            run == wanted
+        })?;
+        let range = first..first + wanted;
+        self.free_blocks -= self.free_places_in(&range);
+        self.set(first..first + 1, Granule::as_large_start);
+        self.set(first + 1..range.end, Granule::as_large_rest);
+        self.large_granules += wanted;
+        self.large_count += 1;
+        Some(LargeRun { start: to_offset(first), bytes: to_offset(wanted) })
+    }
+
+    /// Gives up the large object at `offset`. Does nothing if there is none.
+    pub fn release_large(&mut self, offset: u32) {
+        if let Some(run) = self.large_at(offset) {
+            let range = granule_of(run.start)..granule_of(run.start) + granule_of(run.bytes);
+            self.large_granules -= range.len();
+            self.large_count -= 1;
+            self.set(range.clone(), Granule::freed);
+            self.free_blocks += self.free_places_in(&range);
+            self.lowest_free = self.lowest_free.min(range.start / self.block_granules);
+        }
+    }
+
+    /// The offset of the first used block or large object that starts at or above `from`.
+    #[must_use]
+    pub fn next_used(&self, from: u32) -> Option<u32> {
+        let states = self.view().states;
+        let first = granule_of(from) + usize::from(!from.is_multiple_of(GRANULE_BYTES));
+        let found = (first..states.len()).find(|&granule| {
+            let state = states.get(granule).map_or(Granule::FREE, |&bits| Granule::from_bits(bits));
+            state.is_large_start() || (state.is_block() && granule % self.block_granules == 0)
+        })?;
+        Some(to_offset(found))
+    }
+
+    /// Sets or clears the collector's flag of the block or the large object at `offset`.
+    pub fn set_tag(&mut self, offset: u32, tag: bool) {
+        let granule = granule_of(offset);
+        if self.granule_at(offset).is_block() {
+            self.set(self.granules_of(granule / self.block_granules), |state| state.with_tag(tag));
+        } else if granule < self.committed() {
+            self.set(granule..granule + 1, |state| state.with_tag(tag));
+        }
+    }
+
+    /// Tells that the whole granules inside `range` are zero again.
+    pub fn mark_zero(&mut self, range: Range<u32>) {
+        let first = granule_of(range.start.next_multiple_of(GRANULE_BYTES));
+        self.set(first..granule_of(range.end), |state| state.with_zero(true));
+    }
+
+    /// Tells that the granules which `range` touches are being written to.
+    pub fn mark_dirty(&mut self, range: Range<u32>) {
+        let last = granule_of(range.end.next_multiple_of(GRANULE_BYTES));
+        self.set(granule_of(range.start)..last, |state| state.with_zero(false));
+    }
+
+    /// Bytes of the longest run of free committed granules.
+    #[must_use]
+    pub fn largest_free_bytes(&self) -> u32 {
+        let runs = self.view().states.split(|&bits| !Granule::from_bits(bits).is_free());
+        to_offset(runs.map(<[u8]>::len).max().unwrap_or(0))
+    }
+
+    /// Granules that are committed.
+    #[inline]
+    fn committed(&self) -> usize {
+        self.states.len()
+    }
+
+    fn granules_of(&self, place: usize) -> Range<usize> {
+        place * self.block_granules..(place + 1) * self.block_granules
+    }
+
+    fn block_of_place(&self, place: usize) -> Block {
+        let granules = self.granules_of(place);
+        Block { start: to_offset(granules.start).max(RESERVED_BYTES), end: to_offset(granules.end) }
+    }
+
+    fn is_free_place(&self, place: usize) -> bool {
+        let states = self.view().states;
+        states
+            .get(self.granules_of(place))
+            .is_some_and(|run| run.iter().all(|&bits| Granule::from_bits(bits).is_free()))
+    }
+
+    /// How many of the block places that `granules` touches are wholly free.
+    fn free_places_in(&self, granules: &Range<usize>) -> usize {
+        let places = granules.start / self.block_granules..granules.end.div_ceil(self.block_granules);
+        places.filter(|&place| self.is_free_place(place)).count()
+    }
+
+    fn set(&mut self, granules: Range<usize>, update: impl Fn(Granule) -> Granule) {
+        let granules = granules.start..granules.end.min(self.states.len());
+        for bits in self.states.get_mut(granules).unwrap_or_default() {
+            *bits = update(Granule::from_bits(*bits)).bits();
+        }
+    }
+}
+
+/// The states of a heap's granules, to be looked up by offset.
+#[derive(Clone, Copy, Debug)]
+pub struct GranuleView<'a> {
+    states: &'a [u8],
+}
+
+impl GranuleView<'_> {
+    /// The state of the granule that `offset` lies in; free if it is not committed.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, offset: u32) -> Granule {
+        self.states.get(granule_of(offset)).map_or(Granule::FREE, |&bits| Granule::from_bits(bits))
+    }
+}
+
+#[inline]
+fn granule_of(offset: u32) -> usize {
+    (offset >> GRANULE_SHIFT) as usize
+}
+
+/// The heap has fewer than 2^20 granules, so that every granule number gives an offset.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "granule numbers are below 2^20")]
+fn to_offset(granule: usize) -> u32 {
+    debug_assert!(granule < 1 << (32 - GRANULE_SHIFT));
+    (granule as u32) << GRANULE_SHIFT
+}

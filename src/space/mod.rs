@@ -1,0 +1,25 @@
+//! Where there is room: granules, blocks, windows, large objects, over a heap's index range.
+//!
+//! Finds room, deals in offsets, never reads a heap byte. Everything here is trusted: ordinary Rust data outside the
+//! heap, so what it says of an offset holds whatever bytes the heap contains.
+//!
+//! ```text
+//! heap      |  granule 4 KiB  |  granule  |  ...                                    up to the committed end
+//! block     |  1 or 8 granules, aligned: small objects, taken from the bottom   |
+//! large run |                                        any run of granules: one object, taken from the top  |
+//! window    |     cursor..limit inside a block: what the mutator fills without asking     |
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+
+mod block_table;
+mod granule;
+mod window;
+
+pub use block_table::{Block, BlockTable, LargeRun, TableRefused};
+pub use granule::{GRANULE_BYTES, GRANULE_SHIFT, Granule};
+pub use window::Window;
+
+/// The first bytes of the heap, which are never handed out so that offset 0 can be null.
+pub const RESERVED_BYTES: u32 = 8;

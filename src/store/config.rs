@@ -1,0 +1,131 @@
+//! The settings of an engine.
+
+use std::{fmt, sync::Arc};
+
+use crate::collector::{BuiltinCollector, Collector, CollectorFactory};
+use crate::heap::HeapConfig;
+use crate::memory::{MappedMemoryCreator, MemoryCreator};
+
+/// Which collector the heaps of an engine get.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum CollectorChoice {
+    /// One that comes with this crate.
+    Builtin(BuiltinCollector),
+    /// One that the embedder makes for each heap.
+    Factory(CollectorFactory),
+}
+
+impl CollectorChoice {
+    pub(super) fn create(&self) -> Box<dyn Collector> {
+        match self {
+            CollectorChoice::Builtin(kind) => kind.create(),
+            CollectorChoice::Factory(create) => create(),
+        }
+    }
+}
+
+impl fmt::Debug for CollectorChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CollectorChoice::Builtin(kind) => write!(f, "Builtin({kind})"),
+            CollectorChoice::Factory(_) => f.write_str("Factory"),
+        }
+    }
+}
+
+impl From<BuiltinCollector> for CollectorChoice {
+    fn from(kind: BuiltinCollector) -> CollectorChoice {
+        CollectorChoice::Builtin(kind)
+    }
+}
+
+impl From<CollectorFactory> for CollectorChoice {
+    fn from(factory: CollectorFactory) -> CollectorChoice {
+        CollectorChoice::Factory(factory)
+    }
+}
+
+/// How an engine is to be made.
+#[derive(Clone)]
+pub struct Config {
+    pub(super) collector: CollectorChoice,
+    pub(super) heap: HeapConfig,
+    pub(super) memory_creator: Arc<dyn MemoryCreator>,
+    consume_fuel: bool,
+    stack_slots_max: usize,
+}
+
+impl Config {
+    /// The default settings.
+    #[must_use]
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// Sets the collector of every heap: a [`BuiltinCollector`] or a [`CollectorFactory`].
+    pub fn collector(&mut self, collector: impl Into<CollectorChoice>) -> &mut Config {
+        self.collector = collector.into();
+        self
+    }
+
+    /// Sets how heaps are made.
+    pub fn heap(&mut self, heap: HeapConfig) -> &mut Config {
+        self.heap = heap;
+        self
+    }
+
+    /// Sets where memories and heaps come from.
+    pub fn memory_creator(&mut self, creator: Arc<dyn MemoryCreator>) -> &mut Config {
+        self.memory_creator = creator;
+        self
+    }
+
+    /// Sets whether guests consume fuel. Modules compiled by the engine are made for one or the other.
+    pub fn consume_fuel(&mut self, consume: bool) -> &mut Config {
+        self.consume_fuel = consume;
+        self
+    }
+
+    /// Sets how deep guests may nest their calls, in slots of their frames: each local and each operand takes one of
+    /// 8 bytes, or one of 4 bytes if it is a GC reference. A million of each by default.
+    pub fn stack_slots_max(&mut self, slots: usize) -> &mut Config {
+        self.stack_slots_max = slots;
+        self
+    }
+
+    /// Whether guests consume fuel.
+    #[must_use]
+    pub fn consumes_fuel(&self) -> bool {
+        self.consume_fuel
+    }
+
+    /// How many slots the frames of guests may take.
+    #[must_use]
+    pub fn guest_stack_slots(&self) -> usize {
+        self.stack_slots_max
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            collector: CollectorChoice::Builtin(BuiltinCollector::default()),
+            heap: HeapConfig::default(),
+            memory_creator: Arc::new(MappedMemoryCreator::default()),
+            consume_fuel: false,
+            stack_slots_max: 1 << 20,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("collector", &self.collector)
+            .field("heap", &self.heap)
+            .field("consume_fuel", &self.consume_fuel)
+            .field("stack_slots_max", &self.stack_slots_max)
+            .finish_non_exhaustive()
+    }
+}

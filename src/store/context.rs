@@ -1,0 +1,214 @@
+//! Anything that gives access to a store.
+
+use std::fmt;
+
+use super::func::HostFunc;
+use super::{Store, StoreOpaque};
+
+/// A store's contents.
+pub(super) struct StoreInner<T> {
+    pub(super) opaque: StoreOpaque,
+    /// Host functions, by the index that their entities have.
+    pub(super) hosts: Vec<HostFunc<T>>,
+    pub(super) data: T,
+}
+
+/// Shared access to a store.
+pub struct StoreContext<'a, T>(pub(super) &'a StoreInner<T>);
+
+/// Exclusive access to a store.
+pub struct StoreContextMut<'a, T>(pub(super) &'a mut StoreInner<T>);
+
+/// What a host function gets: exclusive access to the store that called it.
+#[derive(Debug)]
+pub struct Caller<'a, T>(pub(super) StoreContextMut<'a, T>);
+
+/// Something that gives shared access to a store.
+pub trait AsContext {
+    /// The embedder's data in the store.
+    type Data;
+
+    /// Shared access to the store.
+    fn as_context(&self) -> StoreContext<'_, Self::Data>;
+}
+
+/// Something that gives exclusive access to a store.
+pub trait AsContextMut: AsContext {
+    /// Exclusive access to the store.
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
+}
+
+impl<T> StoreContext<'_, T> {
+    /// The embedder's data.
+    #[must_use]
+    pub fn data(&self) -> &T {
+        &self.0.data
+    }
+
+    /// All of the store but the embedder's data.
+    pub(crate) fn opaque(&self) -> &StoreOpaque {
+        &self.0.opaque
+    }
+}
+
+impl<'a, T> StoreContextMut<'a, T> {
+    /// The embedder's data.
+    #[must_use]
+    pub fn data(&self) -> &T {
+        &self.0.data
+    }
+
+    /// The embedder's data, to be changed.
+    #[must_use]
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.0.data
+    }
+
+    /// All of the store but the embedder's data.
+    pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
+        &mut self.0.opaque
+    }
+
+    /// The same access, for a shorter time.
+    pub(super) fn reborrow(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(self.0)
+    }
+
+    /// The parts of the store, for as long as the access lasts.
+    pub(super) fn into_parts(self) -> (&'a mut StoreOpaque, &'a mut T) {
+        (&mut self.0.opaque, &mut self.0.data)
+    }
+}
+
+impl<T> Caller<'_, T> {
+    /// The embedder's data.
+    #[must_use]
+    pub fn data(&self) -> &T {
+        self.0.data()
+    }
+
+    /// The embedder's data, to be changed.
+    #[must_use]
+    pub fn data_mut(&mut self) -> &mut T {
+        self.0.data_mut()
+    }
+
+    /// Collects garbage now.
+    ///
+    /// # Errors
+    /// If memory that the collection needs is refused, or the heap is damaged.
+    pub fn gc(&mut self) -> crate::error::Result<()> {
+        let opaque = self.0.opaque_mut();
+        let result = opaque.collect();
+        opaque.drop_dead_payloads();
+        result
+    }
+}
+
+impl<T> AsContext for Store<T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(&self.inner)
+    }
+}
+
+impl<T> AsContextMut for Store<T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(&mut self.inner)
+    }
+}
+
+impl<T> AsContext for StoreContext<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.0)
+    }
+}
+
+impl<T> AsContext for StoreContextMut<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.0)
+    }
+}
+
+impl<T> AsContextMut for StoreContextMut<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(self.0)
+    }
+}
+
+impl<T> AsContext for Caller<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        self.0.as_context()
+    }
+}
+
+impl<T> AsContextMut for Caller<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        self.0.reborrow()
+    }
+}
+
+impl<C: AsContext + ?Sized> AsContext for &C {
+    type Data = C::Data;
+
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        (**self).as_context()
+    }
+}
+
+impl<C: AsContext + ?Sized> AsContext for &mut C {
+    type Data = C::Data;
+
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        (**self).as_context()
+    }
+}
+
+impl<C: AsContextMut + ?Sized> AsContextMut for &mut C {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        (**self).as_context_mut()
+    }
+}
+
+impl<'a, T> From<&'a Store<T>> for StoreContext<'a, T> {
+    fn from(store: &'a Store<T>) -> StoreContext<'a, T> {
+        store.as_context()
+    }
+}
+
+impl<'a, T> From<&'a mut Store<T>> for StoreContextMut<'a, T> {
+    fn from(store: &'a mut Store<T>) -> StoreContextMut<'a, T> {
+        store.as_context_mut()
+    }
+}
+
+impl<'a, T> From<&'a Caller<'_, T>> for StoreContext<'a, T> {
+    fn from(caller: &'a Caller<'_, T>) -> StoreContext<'a, T> {
+        caller.as_context()
+    }
+}
+
+impl<'a, T> From<&'a mut Caller<'_, T>> for StoreContextMut<'a, T> {
+    fn from(caller: &'a mut Caller<'_, T>) -> StoreContextMut<'a, T> {
+        caller.as_context_mut()
+    }
+}
+
+impl<T> fmt::Debug for StoreContext<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreContext").field("heap", &self.0.opaque.heap).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for StoreContextMut<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreContextMut").field("heap", &self.0.opaque.heap).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! What stores share: settings and types.
+
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use hashbrown::HashMap;
+
+use super::Config;
+use crate::error::Result;
+use crate::heap::GcHeap;
+use crate::object::ObjectType;
+use crate::types::{RegisteredType, TypeRegistry};
+
+/// Settings and types, shared by modules and stores. Cloning gives another handle to the same engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    types: TypeRegistry,
+    /// Layouts that are in use somewhere, by type index. A weak entry that is alive keeps its type registered, so
+    /// that its index cannot be another type's.
+    objects: RwLock<HashMap<u32, Weak<ObjectType>>>,
+}
+
+impl Engine {
+    /// An engine with these settings.
+    ///
+    /// # Errors
+    /// If the settings make no sense.
+    pub fn new(config: &Config) -> Result<Engine> {
+        let engine = Engine {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                types: TypeRegistry::new(),
+                objects: RwLock::new(HashMap::new()),
+            }),
+        };
+        engine.new_heap()?;
+        Ok(engine)
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The types of all modules of this engine.
+    #[must_use]
+    pub fn types(&self) -> &TypeRegistry {
+        &self.inner.types
+    }
+
+    /// Whether both are handles to the same engine.
+    #[must_use]
+    pub fn same(&self, other: &Engine) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// The layout of a struct or array type; `None` for a function type.
+    #[must_use]
+    pub fn object_type(&self, ty: &RegisteredType) -> Option<Arc<ObjectType>> {
+        let index = ty.index().bits();
+        let known =
+            self.inner.objects.read().unwrap_or_else(PoisonError::into_inner).get(&index).and_then(Weak::upgrade);
+        if known.is_some() {
+            return known;
+        }
+        // Supertypes are at most 63 deep.
+        let object = Arc::new(ObjectType::new(ty, |parent| self.object_type(parent))?);
+        let mut objects = self.inner.objects.write().unwrap_or_else(PoisonError::into_inner);
+        if objects.len() == objects.capacity() {
+            objects.retain(|_, object| object.strong_count() > 0);
+        }
+        objects.insert(index, Arc::downgrade(&object));
+        Some(object)
+    }
+
+    /// A new heap as this engine is configured.
+    pub(super) fn new_heap(&self) -> Result<GcHeap> {
+        let Config { collector, heap, memory_creator, .. } = &self.inner.config;
+        GcHeap::new(heap.clone(), collector.create(), Arc::clone(memory_creator))
+    }
+}
+
+impl Default for Engine {
+    /// An engine with the default settings.
+    fn default() -> Engine {
+        Engine::new(&Config::new()).expect("the default settings make sense")
+    }
+}

@@ -1,0 +1,242 @@
+//! Functions: handles, host functions, and calls in both directions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::context::StoreInner;
+use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
+use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, GuestRunner, Pause};
+use super::{StoreContextMut, StoreId, StoreOpaque, Val};
+use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
+use crate::types::{FuncType, RegisteredType, SubType, ValType};
+
+/// A host function as the store keeps it.
+pub(super) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
+
+/// How many host functions may run one inside the other: each takes some of the host's stack.
+const HOST_DEPTH_MAX: usize = 128;
+
+/// Raw values of a call; most calls have few.
+type RawValues = Vec<u64>;
+
+/// A handle to a function of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Func {
+    store: StoreId,
+    raw: u32,
+}
+
+impl Func {
+    /// A host function of type `ty`. It gets its arguments checked, and what it leaves in its results is checked.
+    ///
+    /// # Errors
+    /// If the type breaks a limit, or the store has 2^22 functions.
+    pub fn new<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Func> {
+        let StoreContextMut(inner) = store.as_context_mut();
+        let ty = inner.opaque.engine.types().register(vec![SubType::new(ty)])?.get(0);
+        let index = super::global::next_index(inner.hosts.len())?;
+        let raw = inner.opaque.functions.push(FuncEntity { ty, kind: FuncKind::Host(index) })?.get();
+        inner.hosts.push(Arc::new(func));
+        Ok(Func { store: inner.opaque.id, raw })
+    }
+
+    /// A host function whose type is that of a Rust closure: up to eight parameters of types that implement
+    /// [`WasmTy`](super::WasmTy), optionally a [`Caller`] before them, and a result that is nothing, one such type, or
+    /// a `Result` of that.
+    ///
+    /// # Errors
+    /// If the store has 2^22 functions.
+    pub fn wrap<T: 'static, Params, Results>(
+        mut store: impl AsContextMut<Data = T>,
+        func: impl IntoFunc<T, Params, Results>,
+    ) -> Result<Func> {
+        let ty = func.ty();
+        Func::new(store.as_context_mut(), ty, func.into_dynamic())
+    }
+
+    /// The function's type.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        let context = store.as_context();
+        let opaque = context.opaque();
+        let raw = self.raw_in(opaque).expect("a function of this store");
+        let ty = opaque.functions.get(raw).and_then(|func| func.ty.as_func());
+        ty.expect("a handle's function exists").clone()
+    }
+
+    /// Calls the function with arguments of its parameters' types and leaves what it returns in `results`.
+    ///
+    /// # Errors
+    /// If the number or the types of arguments or the number of results do not match, something belongs to another
+    /// store, or the function fails: traps, runs out of memory, or its host function returns an error.
+    pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<()> {
+        let StoreContextMut(inner) = store.as_context_mut();
+        let ty = function_type(&inner.opaque, self.raw_in(&inner.opaque)?)?;
+        let Some(func) = ty.as_func() else { return Err(not_a_function()) };
+        check_count("arguments", func.params().len(), params.len())?;
+        check_count("results", func.results().len(), results.len())?;
+        let raw_params = to_raw(&inner.opaque, params, func.params())?;
+        let mut raw_results = RawValues::with_capacity(results.len());
+        invoke(inner, self.raw, &raw_params, &mut raw_results)?;
+        for ((result, &raw), &ty) in results.iter_mut().zip(&raw_results).zip(func.results()) {
+            *result = Val::from_raw(&mut inner.opaque, raw, ty)?;
+        }
+        Ok(())
+    }
+
+    /// The function with a static type, checked once.
+    ///
+    /// # Errors
+    /// If the function is not of that type, or of another store.
+    pub fn typed<Params: WasmParams, Results: WasmResults>(
+        &self,
+        store: impl AsContext,
+    ) -> Result<TypedFunc<Params, Results>> {
+        let context = store.as_context();
+        let opaque = context.opaque();
+        let ty = function_type(opaque, self.raw_in(opaque)?)?;
+        let Some(func) = ty.as_func() else { return Err(not_a_function()) };
+        let types = opaque.engine.types();
+        // Arguments are of the static types, results become them.
+        let (params, results) = (Params::types(), Results::types());
+        let fits = |from: &[ValType], to: &[ValType]| {
+            from.len() == to.len() && from.iter().zip(to).all(|(&from, &to)| types.matches(from, to))
+        };
+        if fits(&params, func.params()) && fits(func.results(), &results) {
+            Ok(TypedFunc::new(*self))
+        } else {
+            let wanted = FuncType::new(params, results).to_string();
+            Err(Misuse::TypeMismatch { wanted, given: func.to_string() }.into())
+        }
+    }
+
+    /// The function with this raw id.
+    pub(crate) fn from_raw(store: &StoreOpaque, raw: u32) -> Result<Func> {
+        function_type(store, raw)?;
+        Ok(Func { store: store.id, raw })
+    }
+
+    pub(crate) fn raw_in(self, store: &StoreOpaque) -> Result<u32, Misuse> {
+        self.store.check(store.id)?;
+        Ok(self.raw)
+    }
+}
+
+impl fmt::Display for Func {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "function {}", self.raw)
+    }
+}
+
+fn function_type(store: &StoreOpaque, raw: u32) -> Result<RegisteredType> {
+    let func = store.functions.get(raw).ok_or_else(|| Corruption::new(CorruptionKind::BadFunctionId, raw))?;
+    Ok(func.ty.clone())
+}
+
+#[cold]
+fn not_a_function() -> crate::error::Error {
+    Misuse::TypeMismatch { wanted: "a function type".to_owned(), given: "another type".to_owned() }.into()
+}
+
+fn check_count(what: &'static str, wanted: usize, given: usize) -> Result<(), Misuse> {
+    if wanted == given { Ok(()) } else { Err(Misuse::WrongCount { what, wanted, given }) }
+}
+
+fn to_raw(store: &StoreOpaque, values: &[Val], types: &[ValType]) -> Result<RawValues> {
+    values.iter().zip(types).map(|(value, &ty)| value.to_raw(store, ty)).collect()
+}
+
+/// Calls a function with raw values. Nothing collects between the making of `args` and their use.
+fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[u64], results: &mut RawValues) -> Result<()> {
+    let entity =
+        store.opaque.functions.get(func).ok_or_else(|| Corruption::new(CorruptionKind::BadFunctionId, func))?;
+    match entity.kind {
+        FuncKind::Guest(guest) => run_guest(store, guest, args, results),
+        FuncKind::Host(host) => {
+            let ty = entity.ty.clone();
+            call_host(store, host, &ty, args, results)
+        }
+    }
+}
+
+/// Runs an activation of a guest function to its end, calling host functions on the way.
+fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[u64], results: &mut RawValues) -> Result<()> {
+    with_runner(store, |runner, opaque| runner.enter(opaque, func, args))?;
+    let mut values = RawValues::new();
+    loop {
+        let pause = with_runner(store, |runner, opaque| runner.run(opaque));
+        store.opaque.drop_dead_payloads();
+        match pause? {
+            Pause::Done => {
+                with_runner(store, |runner, opaque| runner.take_results(opaque, results));
+                return Ok(());
+            }
+            Pause::HostCall { func } => {
+                values.clear();
+                with_runner(store, |runner, opaque| runner.host_args(opaque, &mut values));
+                let mut returned = RawValues::new();
+                match invoke(store, func, &values, &mut returned) {
+                    Ok(()) => with_runner(store, |runner, opaque| runner.host_results(opaque, &returned)),
+                    Err(mut error) => {
+                        with_runner(store, |runner, opaque| runner.unwind(opaque, &mut error));
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lends the runner and the rest of the store side by side.
+fn with_runner<T, R>(store: &mut StoreInner<T>, run: impl FnOnce(&mut dyn GuestRunner, &mut StoreOpaque) -> R) -> R {
+    let mut runner = store.opaque.guest.take().expect("guest functions exist only where a runner does");
+    let result = run(&mut *runner, &mut store.opaque);
+    store.opaque.guest = Some(runner);
+    result
+}
+
+/// Calls a host closure in a scope of its own.
+fn call_host<T>(
+    store: &mut StoreInner<T>,
+    host: u32,
+    ty: &RegisteredType,
+    args: &[u64],
+    results: &mut RawValues,
+) -> Result<()> {
+    if store.opaque.host_depth == HOST_DEPTH_MAX {
+        return Err(Trap::StackOverflow.into());
+    }
+    let Some(ty) = ty.as_func() else { return Err(not_a_function()) };
+    let closure = Arc::clone(&store.hosts[host as usize]);
+    let scope = store.opaque.roots.scopes.enter();
+    store.opaque.host_depth += 1;
+    let returned = call_closure(store, &closure, ty, args);
+    store.opaque.host_depth -= 1;
+    // The results are rooted until here, and nothing collects before they are used.
+    let raw = returned.and_then(|values| to_raw(&store.opaque, &values, ty.results()));
+    store.opaque.roots.scopes.exit(scope);
+    results.extend(raw?);
+    Ok(())
+}
+
+type Values = SmallVec<[Val; 8]>;
+
+fn call_closure<T>(store: &mut StoreInner<T>, closure: &HostFunc<T>, ty: &FuncType, args: &[u64]) -> Result<Values> {
+    // Rooting does not collect, so that no argument is lost while others are still raw.
+    let params: Result<Values> =
+        args.iter().zip(ty.params()).map(|(&raw, &ty)| Val::from_raw(&mut store.opaque, raw, ty)).collect();
+    // A result without a default must be set by the closure; until then it is of a wrong type, which is told.
+    let mut results: Values = ty.results().iter().map(|&ty| Val::default_for_ty(ty).unwrap_or(Val::I32(0))).collect();
+    closure(Caller(StoreContextMut(store)), &params?, &mut results)?;
+    Ok(results)
+}

@@ -1,0 +1,59 @@
+//! The functions of a store, by id.
+
+use core::num::NonZeroU32;
+
+use crate::error::{OutOfMemory, OutOfMemoryKind};
+use crate::object::HostId;
+use crate::types::RegisteredType;
+
+/// A function of an instance: which instance, and which function of its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GuestFunc {
+    pub(crate) instance: u32,
+    pub(crate) index: u32,
+}
+
+/// Who runs a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FuncKind {
+    /// The host: an index into the store's closures.
+    Host(u32),
+    /// The runner of guests.
+    Guest(GuestFunc),
+}
+
+/// A function of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct FuncEntity {
+    pub(crate) ty: RegisteredType,
+    pub(crate) kind: FuncKind,
+}
+
+/// All functions of a store. They live as long as it does, so the generation in their ids is always 0.
+#[derive(Debug, Default)]
+pub(crate) struct Functions {
+    entities: Vec<FuncEntity>,
+}
+
+impl Functions {
+    /// Takes in a function and gives its raw id.
+    pub(crate) fn push(&mut self, entity: FuncEntity) -> Result<NonZeroU32, OutOfMemory> {
+        let id = u32::try_from(self.entities.len()).ok().and_then(|index| HostId::new(index, 0));
+        let raw = id.and_then(|id| NonZeroU32::new(id.as_raw_u32())).ok_or(OutOfMemory {
+            kind: OutOfMemoryKind::TooLarge,
+            asked: 1,
+            in_use: self.entities.len() as u64,
+            limit: u64::from(HostId::INDEX_LIMIT),
+            largest_free: 0,
+        })?;
+        self.entities.push(entity);
+        Ok(raw)
+    }
+
+    /// The function with this raw id. Ids from heap bytes may be anything.
+    #[inline]
+    pub(crate) fn get(&self, raw: u32) -> Option<&FuncEntity> {
+        let id = HostId::from_raw_u32(raw).filter(|id| id.generation() == 0)?;
+        self.entities.get(id.index())
+    }
+}

@@ -1,0 +1,184 @@
+//! Globals.
+
+use std::fmt;
+
+use super::{AsContext, AsContextMut, StoreId, StoreOpaque, Val};
+use crate::error::{Misuse, Result};
+use crate::types::{Mutability, ValType};
+
+/// The type of a global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GlobalType {
+    content: ValType,
+    mutability: Mutability,
+}
+
+impl GlobalType {
+    /// The type of globals that hold `content`.
+    #[must_use]
+    pub const fn new(content: ValType, mutability: Mutability) -> GlobalType {
+        GlobalType { content, mutability }
+    }
+
+    /// What the global holds.
+    #[must_use]
+    pub const fn content(&self) -> ValType {
+        self.content
+    }
+
+    /// Whether it can be written.
+    #[must_use]
+    pub const fn mutability(&self) -> Mutability {
+        self.mutability
+    }
+}
+
+impl fmt::Display for GlobalType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mutability {
+            Mutability::Const => write!(f, "(global {})", self.content),
+            Mutability::Var => write!(f, "(global (mut {}))", self.content),
+        }
+    }
+}
+
+/// A global of a store.
+#[derive(Debug)]
+pub(crate) struct GlobalEntity {
+    pub(crate) ty: GlobalType,
+    /// The value of a number or the id of a function.
+    pub(crate) number: u64,
+    /// The slot among the store's global references, for a GC reference.
+    pub(crate) slot: Option<usize>,
+}
+
+impl StoreOpaque {
+    /// Makes a global that holds a raw value of its type, and gives its index.
+    pub(crate) fn new_global(&mut self, ty: GlobalType, raw: u64) -> Result<u32> {
+        let index = next_index(self.roots.globals.len())?;
+        let is_gc_ref = matches!(ty.content(), ValType::Ref(ty) if ty.is_vmgcref_type());
+        let slot = if is_gc_ref {
+            let slot = self.roots.global_refs.len();
+            if !self.roots.global_refs.grow(&mut self.heap, 1, low_word(raw)) {
+                return Err(host_memory(4));
+            }
+            Some(slot)
+        } else {
+            None
+        };
+        self.roots.globals.push(GlobalEntity { ty, number: if is_gc_ref { 0 } else { raw }, slot });
+        Ok(index)
+    }
+
+    /// The raw value of a global.
+    #[inline]
+    pub(crate) fn global_value(&self, index: u32) -> Option<u64> {
+        let global = self.roots.globals.get(index as usize)?;
+        match global.slot {
+            None => Some(global.number),
+            Some(slot) => self.roots.global_refs.get(slot).map(u64::from),
+        }
+    }
+
+    /// Overwrites a global with a raw value of its type. Nothing happens if there is no such global.
+    #[inline]
+    pub(crate) fn set_global_value(&mut self, index: u32, raw: u64) -> Result<()> {
+        if let Some(global) = self.roots.globals.get_mut(index as usize) {
+            match global.slot {
+                None => global.number = raw,
+                Some(slot) => self.roots.global_refs.set(&mut self.heap, slot, low_word(raw)).unwrap_or(Ok(()))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The reference in a raw value.
+#[expect(clippy::cast_possible_truncation, reason = "raw references are 32 bits")]
+fn low_word(raw: u64) -> u32 {
+    raw as u32
+}
+
+/// The index of the next of `len` things of a store.
+pub(super) fn next_index(len: usize) -> Result<u32> {
+    u32::try_from(len).map_err(|_| host_memory(len as u64))
+}
+
+/// The host has no memory for a part of a store.
+#[cold]
+pub(super) fn host_memory(asked: u64) -> crate::error::Error {
+    use crate::error::{OutOfMemory, OutOfMemoryKind};
+    OutOfMemory { kind: OutOfMemoryKind::Host, asked, in_use: 0, limit: u64::MAX, largest_free: 0 }.into()
+}
+
+/// A handle to a global of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Global {
+    store: StoreId,
+    index: u32,
+}
+
+impl Global {
+    /// A new global that holds `value`.
+    ///
+    /// # Errors
+    /// If the value is not of the global's type or belongs to another store.
+    pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let raw = value.to_raw(opaque, ty.content())?;
+        let index = opaque.new_global(ty, raw)?;
+        Ok(Global::from_index(opaque, index))
+    }
+
+    /// The global's type.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn ty(&self, store: impl AsContext) -> GlobalType {
+        let context = store.as_context();
+        let index = self.index_in(context.opaque()).expect("a global of this store");
+        context.opaque().roots.globals[index as usize].ty
+    }
+
+    /// What the global holds; a reference is rooted in the innermost scope.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn get(&self, mut store: impl AsContextMut) -> Val {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let index = self.index_in(opaque).expect("a global of this store");
+        let ty = opaque.roots.globals[index as usize].ty;
+        let raw = opaque.global_value(index).expect("a handle's global exists");
+        Val::from_raw(opaque, raw, ty.content()).expect("the global's value is of its type")
+    }
+
+    /// Overwrites the global.
+    ///
+    /// # Errors
+    /// If it is immutable, the value is not of its type, or the value or the handle belongs to another store.
+    pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let index = self.index_in(opaque)?;
+        let ty = opaque.roots.globals[index as usize].ty;
+        if ty.mutability() == Mutability::Const {
+            return Err(Misuse::Immutable("the global").into());
+        }
+        let raw = value.to_raw(opaque, ty.content())?;
+        opaque.set_global_value(index, raw)
+    }
+
+    pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Global {
+        Global { store: store.id, index }
+    }
+
+    pub(crate) fn index_in(self, store: &StoreOpaque) -> Result<u32, Misuse> {
+        self.store.check(store.id)?;
+        Ok(self.index)
+    }
+}

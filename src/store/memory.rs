@@ -1,0 +1,235 @@
+//! Linear memories.
+
+use super::global::{host_memory, next_index};
+use super::{AsContext, AsContextMut, Config, StoreContext, StoreContextMut, StoreId, StoreOpaque};
+use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::memory::{LocalMemory, MemoryType};
+
+/// A linear memory of a store.
+#[derive(Debug)]
+pub(crate) struct MemoryEntity {
+    pub(crate) ty: MemoryType,
+    pub(crate) memory: LocalMemory,
+}
+
+/// An access that was not wholly inside a memory. Nothing was read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("access of {length} bytes at offset {offset} of a memory of {size} bytes")]
+pub struct MemoryAccessError {
+    /// Where the access began.
+    pub offset: usize,
+    /// Bytes to be accessed.
+    pub length: usize,
+    /// Bytes the memory has.
+    pub size: usize,
+}
+
+impl MemoryEntity {
+    /// A memory of at least its type's minimum, with address space for all of its maximum if the host has that.
+    fn new(config: &Config, ty: MemoryType) -> Result<MemoryEntity> {
+        ty.validate()?;
+        let minimum = ty.minimum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
+        let Some(minimum) = minimum else { return Err(host_memory(u64::MAX)) };
+        let maximum = ty.maximum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
+        // A 32-bit memory never needs more than 4 GiB; a 64-bit one gets that much before it has to move.
+        let mut reserve = maximum.unwrap_or(usize::MAX).min(1 << 32).max(minimum);
+        let memory = loop {
+            match config.memory_creator.new_memory(ty, minimum, maximum, Some(reserve), 0) {
+                Ok(memory) => break memory,
+                Err(_) if reserve > minimum => reserve = (reserve / 2).max(minimum),
+                Err(_) => return Err(host_memory(minimum as u64)),
+            }
+        };
+        Ok(MemoryEntity { ty, memory: LocalMemory::new(memory) })
+    }
+
+    /// The size in pages.
+    pub(crate) fn pages(&self) -> u64 {
+        self.memory.byte_size() as u64 >> self.ty.page_size_log2()
+    }
+
+    /// Grows by `delta` pages and gives the old size in pages.
+    pub(crate) fn grow(&mut self, delta: u64) -> Result<u64, OutOfMemory> {
+        let old = self.pages();
+        let in_use = self.memory.byte_size() as u64;
+        let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
+        let bytes = old
+            .checked_add(delta)
+            .filter(|&pages| pages <= limit)
+            .and_then(|pages| pages.checked_mul(self.ty.page_size()))
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .ok_or(OutOfMemory {
+                kind: OutOfMemoryKind::TooLarge,
+                asked: delta.saturating_mul(self.ty.page_size()),
+                in_use,
+                limit: limit.saturating_mul(self.ty.page_size()),
+                largest_free: 0,
+            })?;
+        self.memory.grow_to(bytes)?;
+        Ok(old)
+    }
+}
+
+impl StoreOpaque {
+    /// Makes a memory and gives its index.
+    pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<u32> {
+        let index = next_index(self.memories.len())?;
+        self.memories.push(MemoryEntity::new(self.engine.config(), ty)?);
+        Ok(index)
+    }
+}
+
+/// A handle to a linear memory of a store. Copies name the same memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Memory {
+    store: StoreId,
+    index: u32,
+}
+
+impl Memory {
+    /// A new memory, all zero.
+    ///
+    /// # Errors
+    /// If the type makes no sense or the host has no memory.
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let index = opaque.new_memory(ty)?;
+        Ok(Memory::from_index(opaque, index))
+    }
+
+    /// The memory's type.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
+        self.entity(store.as_context().opaque()).ty
+    }
+
+    /// The size in pages.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        self.entity(store.as_context().opaque()).pages()
+    }
+
+    /// Bytes of one page.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn page_size(&self, store: impl AsContext) -> u64 {
+        self.ty(store).page_size()
+    }
+
+    /// The size in bytes.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn data_size(&self, store: impl AsContext) -> usize {
+        self.entity(store.as_context().opaque()).memory.byte_size()
+    }
+
+    /// The bytes, borrowed with the store: nothing can grow or run meanwhile.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn data<'a, T: 'a>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
+        let StoreContext(inner) = store.into();
+        self.entity(&inner.opaque).memory.bytes()
+    }
+
+    /// The bytes to write to, borrowed with the store.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn data_mut<'a, T: 'a>(&self, store: impl Into<StoreContextMut<'a, T>>) -> &'a mut [u8] {
+        self.data_and_store_mut(store).0
+    }
+
+    /// The bytes and the embedder's data, both to write to.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn data_and_store_mut<'a, T: 'a>(&self, store: impl Into<StoreContextMut<'a, T>>) -> (&'a mut [u8], &'a mut T) {
+        let (opaque, data) = store.into().into_parts();
+        let index = self.index_in(opaque).expect("a memory of this store");
+        (opaque.memories[index as usize].memory.bytes_mut(), data)
+    }
+
+    /// Copies bytes out of the memory: all of `buffer`, or nothing.
+    ///
+    /// # Errors
+    /// If they are not all inside the memory.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<(), MemoryAccessError> {
+        let context = store.as_context();
+        let bytes = self.entity(context.opaque()).memory.bytes();
+        let end = offset.checked_add(buffer.len());
+        let from = end.and_then(|end| bytes.get(offset..end));
+        let error = MemoryAccessError { offset, length: buffer.len(), size: bytes.len() };
+        buffer.copy_from_slice(from.ok_or(error)?);
+        Ok(())
+    }
+
+    /// Copies bytes into the memory: all of `buffer`, or nothing.
+    ///
+    /// # Errors
+    /// If they would not all be inside the memory.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn write(&self, mut store: impl AsContextMut, offset: usize, buffer: &[u8]) -> Result<(), MemoryAccessError> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let index = self.index_in(opaque).expect("a memory of this store");
+        let bytes = opaque.memories[index as usize].memory.bytes_mut();
+        let error = MemoryAccessError { offset, length: buffer.len(), size: bytes.len() };
+        let end = offset.checked_add(buffer.len()).ok_or(error)?;
+        bytes.get_mut(offset..end).ok_or(error)?.copy_from_slice(buffer);
+        Ok(())
+    }
+
+    /// Grows by `delta` pages and gives the old size in pages.
+    ///
+    /// # Errors
+    /// If the memory may not be that large, the host has no memory, or the handle is one of another store. Nothing is
+    /// changed then.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let index = self.index_in(opaque)?;
+        Ok(opaque.memories[index as usize].grow(delta)?)
+    }
+
+    pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Memory {
+        Memory { store: store.id, index }
+    }
+
+    pub(crate) fn index_in(self, store: &StoreOpaque) -> Result<u32, Misuse> {
+        self.store.check(store.id)?;
+        Ok(self.index)
+    }
+
+    #[track_caller]
+    fn entity(self, store: &StoreOpaque) -> &MemoryEntity {
+        let index = self.index_in(store).expect("a memory of this store");
+        &store.memories[index as usize]
+    }
+}

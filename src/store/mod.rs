@@ -1,0 +1,212 @@
+//! The embedder's API: engines, stores, values, handles.
+//!
+//! A [`Store`] owns one heap and everything that an instance can refer to; handles ([`Func`], [`Memory`], [`Table`],
+//! [`Global`], [`Rooted`], [`OwnedRooted`]) are small and name a thing in one store. Using a handle with another
+//! store, or after what it names is gone, is told in every build and never reaches another thing.
+//!
+//! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a [`GuestRunner`].
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod context;
+mod engine;
+mod func;
+mod functions;
+mod global;
+mod guest;
+mod memory;
+mod opaque;
+mod rooted;
+mod roots;
+mod table;
+mod typed;
+mod val;
+
+use std::fmt;
+
+pub use config::{CollectorChoice, Config};
+pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
+pub use engine::Engine;
+pub use func::Func;
+pub use global::{Global, GlobalType};
+pub use memory::{Memory, MemoryAccessError};
+pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
+pub use table::{Table, TableType};
+pub use typed::{IntoFunc, TypedFunc, WasmParams, WasmResults, WasmTy};
+pub use val::Val;
+
+pub(crate) use functions::{FuncEntity, FuncKind, GuestFunc};
+pub(crate) use global::GlobalEntity;
+pub(crate) use guest::{GuestRunner, Pause};
+pub(crate) use memory::MemoryEntity;
+pub(crate) use opaque::{StoreId, StoreOpaque};
+pub(crate) use roots::RefArray;
+pub(crate) use table::TableEntity;
+
+use self::context::StoreInner;
+use crate::error::Result;
+use crate::heap::HeapStats;
+
+/// A heap and everything that instances in it can refer to, with the embedder's own `T`.
+///
+/// `Send` if `T` is. Dropped without a collection; host payloads are dropped with it.
+pub struct Store<T> {
+    inner: Box<StoreInner<T>>,
+}
+
+impl<T> Store<T> {
+    /// An empty store of `engine`.
+    ///
+    /// # Panics
+    /// If 2^32 stores were made in this process.
+    #[must_use]
+    pub fn new(engine: &Engine, data: T) -> Store<T> {
+        Store { inner: Box::new(StoreInner { opaque: StoreOpaque::new(engine), hosts: Vec::new(), data }) }
+    }
+
+    /// The embedder's data.
+    #[must_use]
+    pub fn data(&self) -> &T {
+        &self.inner.data
+    }
+
+    /// The embedder's data, to be changed.
+    #[must_use]
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.inner.data
+    }
+
+    /// The embedder's data, and the end of the store.
+    #[must_use]
+    pub fn into_data(self) -> T {
+        self.inner.data
+    }
+
+    /// The engine this store belongs to.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.inner.opaque.engine
+    }
+
+    /// Collects garbage now.
+    ///
+    /// # Errors
+    /// If memory that the collection needs is refused, or the heap is damaged.
+    pub fn gc(&mut self) -> Result<()> {
+        let result = self.inner.opaque.collect();
+        self.inner.opaque.drop_dead_payloads();
+        result
+    }
+
+    /// Checks the whole heap from all roots.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn verify(&mut self) -> Result<()> {
+        let StoreOpaque { heap, roots, .. } = &mut self.inner.opaque;
+        heap.verify(roots)
+    }
+
+    /// The heap's counters.
+    #[must_use]
+    pub fn heap_stats(&self) -> HeapStats {
+        self.inner.opaque.heap.stats()
+    }
+
+    /// The fuel that is left.
+    #[must_use]
+    pub fn fuel(&self) -> u64 {
+        self.inner.opaque.fuel
+    }
+
+    /// Sets the fuel that guests may use, if the engine is configured to consume fuel. A new store has none.
+    pub fn set_fuel(&mut self, fuel: u64) {
+        self.inner.opaque.fuel = fuel;
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("heap", &self.inner.opaque.heap)
+            .field("data", &self.inner.data)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something that can be imported and exported.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Extern {
+    /// A function.
+    Func(Func),
+    /// A linear memory.
+    Memory(Memory),
+    /// A table.
+    Table(Table),
+    /// A global.
+    Global(Global),
+}
+
+impl From<Func> for Extern {
+    fn from(func: Func) -> Extern {
+        Extern::Func(func)
+    }
+}
+
+impl From<Memory> for Extern {
+    fn from(memory: Memory) -> Extern {
+        Extern::Memory(memory)
+    }
+}
+
+impl From<Table> for Extern {
+    fn from(table: Table) -> Extern {
+        Extern::Table(table)
+    }
+}
+
+impl From<Global> for Extern {
+    fn from(global: Global) -> Extern {
+        Extern::Global(global)
+    }
+}
+
+impl Extern {
+    /// The function, if this is one.
+    #[must_use]
+    pub fn into_func(self) -> Option<Func> {
+        match self {
+            Extern::Func(func) => Some(func),
+            _ => None,
+        }
+    }
+
+    /// The memory, if this is one.
+    #[must_use]
+    pub fn into_memory(self) -> Option<Memory> {
+        match self {
+            Extern::Memory(memory) => Some(memory),
+            _ => None,
+        }
+    }
+
+    /// The table, if this is one.
+    #[must_use]
+    pub fn into_table(self) -> Option<Table> {
+        match self {
+            Extern::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The global, if this is one.
+    #[must_use]
+    pub fn into_global(self) -> Option<Global> {
+        match self {
+            Extern::Global(global) => Some(global),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Everything of a store that does not depend on the embedder's data.
+
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::fmt;
+
+use super::functions::Functions;
+use super::roots::RootSet;
+use super::{Engine, GuestRunner, MemoryEntity};
+use crate::error::{Misuse, Result};
+use crate::heap::GcHeap;
+
+/// Tells stores apart: the one number that is counted for the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StoreId(NonZeroU32);
+
+impl StoreId {
+    fn next() -> StoreId {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let id = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |id| id.checked_add(1));
+        StoreId(id.ok().and_then(NonZeroU32::new).expect("2^32 stores were made in this process"))
+    }
+
+    /// Checks that a handle of the store `self` is used with the store `other`.
+    #[inline]
+    pub(crate) fn check(self, other: StoreId) -> Result<(), Misuse> {
+        if self == other { Ok(()) } else { Err(Misuse::ForeignHandle) }
+    }
+}
+
+/// A store without the embedder's data and closures: what a guest can reach.
+pub(crate) struct StoreOpaque {
+    pub(crate) id: StoreId,
+    pub(crate) engine: Engine,
+    pub(crate) heap: GcHeap,
+    pub(crate) roots: RootSet,
+    pub(crate) functions: Functions,
+    pub(crate) memories: Vec<MemoryEntity>,
+    /// What guests may still spend, if the engine consumes fuel.
+    pub(crate) fuel: u64,
+    /// Whoever runs guests; out of its place while it does.
+    pub(super) guest: Option<Box<dyn GuestRunner>>,
+    /// How many host functions are being run, one inside the other.
+    pub(super) host_depth: usize,
+}
+
+impl StoreOpaque {
+    pub(super) fn new(engine: &Engine) -> StoreOpaque {
+        StoreOpaque {
+            id: StoreId::next(),
+            engine: engine.clone(),
+            heap: engine.new_heap().expect("the engine made a heap with these settings before"),
+            roots: RootSet::default(),
+            functions: Functions::default(),
+            memories: Vec::new(),
+            fuel: 0,
+            guest: None,
+            host_depth: 0,
+        }
+    }
+
+    /// Collects garbage now. The payloads that died are dropped by [`StoreOpaque::drop_dead_payloads`].
+    pub(crate) fn collect(&mut self) -> Result<()> {
+        self.heap.collect(&mut self.roots)
+    }
+
+    /// Drops the host values whose extern objects died. They may run any code, but none that reaches this store.
+    #[inline]
+    pub(crate) fn drop_dead_payloads(&mut self) {
+        if self.heap.has_dead_payloads() {
+            drop(self.heap.take_dead_payloads());
+        }
+    }
+
+    /// The runner of guests, which must be an `R`; made by `create` for a store that has none.
+    ///
+    /// # Panics
+    /// If the runner is of another type, or running: one store has one runner, which is at rest when instances are
+    /// made and looked into.
+    pub(crate) fn guest<R: GuestRunner>(&mut self, create: impl FnOnce() -> R) -> &mut R {
+        self.guest
+            .get_or_insert_with(|| Box::new(create()))
+            .as_any_mut()
+            .downcast_mut()
+            .expect("a store has one kind of runner")
+    }
+}
+
+impl fmt::Debug for StoreOpaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOpaque").field("id", &self.id).field("heap", &self.heap).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,214 @@
+//! Handles to objects: in a scope, or owned.
+
+use core::marker::PhantomData;
+use std::any::Any;
+use std::fmt;
+
+use super::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
+use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::object::VMGcRef;
+use crate::root::{OwnedSlot, ScopeMark, ScopeSlot};
+
+/// Marks handles to host values.
+#[derive(Clone, Copy, Debug)]
+pub struct ExternRef(());
+
+/// Marks handles to any object or `i31`.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyRef(());
+
+/// A handle to an object that is alive until the scope ends in which the handle was made: the innermost
+/// [`RootScope`], the host function being run, or else the store itself.
+///
+/// 16 bytes, freely copied. Used after its scope, or with another store, it is refused.
+pub struct Rooted<K> {
+    store: StoreId,
+    slot: ScopeSlot,
+    kind: PhantomData<K>,
+}
+
+const _: () = assert!(size_of::<Rooted<AnyRef>>() == 16);
+
+impl<K> Clone for Rooted<K> {
+    fn clone(&self) -> Rooted<K> {
+        *self
+    }
+}
+
+impl<K> Copy for Rooted<K> {}
+
+impl<K> fmt::Debug for Rooted<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rooted").field("store", &self.store).field("slot", &self.slot).finish()
+    }
+}
+
+fn too_many_roots() -> OutOfMemory {
+    let limit = 1 << 32;
+    OutOfMemory { kind: OutOfMemoryKind::TooLarge, asked: 1, in_use: limit, limit, largest_free: 0 }
+}
+
+impl<K> Rooted<K> {
+    /// Roots a raw reference in the innermost scope.
+    pub(crate) fn new(store: &mut StoreOpaque, raw: u32) -> Result<Rooted<K>> {
+        let slot = store.roots.scopes.push(raw).ok_or_else(too_many_roots)?;
+        Ok(Rooted { store: store.id, slot, kind: PhantomData })
+    }
+
+    /// The raw reference, if the handle is alive in `store`.
+    pub(crate) fn raw_in(self, store: &StoreOpaque) -> Result<u32> {
+        self.store.check(store.id)?;
+        Ok(store.roots.scopes.get(self.slot).ok_or(Misuse::StaleHandle)?)
+    }
+
+    /// A handle that keeps the object alive until it is dropped.
+    ///
+    /// # Errors
+    /// If this handle is stale or of another store.
+    pub fn to_owned_rooted(&self, mut store: impl AsContextMut) -> Result<OwnedRooted<K>> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let raw = self.raw_in(opaque)?;
+        let slot = opaque.roots.owned.insert(raw).ok_or_else(too_many_roots)?;
+        Ok(OwnedRooted { store: opaque.id, slot, kind: PhantomData })
+    }
+
+    /// Whether both handles name the same object.
+    ///
+    /// # Errors
+    /// If one is stale or of another store.
+    pub fn ref_eq(store: impl AsContext, a: &Rooted<K>, b: &Rooted<K>) -> Result<bool> {
+        let context = store.as_context();
+        Ok(a.raw_in(context.opaque())? == b.raw_in(context.opaque())?)
+    }
+}
+
+/// A handle to an object that is alive as long as the handle. Making and dropping one allocates nothing.
+pub struct OwnedRooted<K> {
+    store: StoreId,
+    slot: OwnedSlot,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> OwnedRooted<K> {
+    /// A handle in the innermost scope to the same object.
+    ///
+    /// # Errors
+    /// If this handle is one of another store.
+    pub fn to_rooted(&self, mut store: impl AsContextMut) -> Result<Rooted<K>> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        self.store.check(opaque.id)?;
+        let raw = opaque.roots.owned.get(&self.slot).ok_or(Misuse::ForeignHandle)?;
+        Rooted::new(opaque, raw)
+    }
+}
+
+impl<K> fmt::Debug for OwnedRooted<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedRooted").field("store", &self.store).field("slot", &self.slot).finish()
+    }
+}
+
+/// A scope for handles: those made through it end with it, also when it is left by `?`.
+pub struct RootScope<C: AsContextMut> {
+    context: C,
+    mark: ScopeMark,
+}
+
+impl<C: AsContextMut> RootScope<C> {
+    /// Begins a scope.
+    pub fn new(mut context: C) -> RootScope<C> {
+        let mark = context.as_context_mut().opaque_mut().roots.scopes.enter();
+        RootScope { context, mark }
+    }
+}
+
+impl<C: AsContextMut> Drop for RootScope<C> {
+    fn drop(&mut self) {
+        self.context.as_context_mut().opaque_mut().roots.scopes.exit(self.mark);
+    }
+}
+
+impl<C: AsContextMut> AsContext for RootScope<C> {
+    type Data = C::Data;
+
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        self.context.as_context()
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for RootScope<C> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        self.context.as_context_mut()
+    }
+}
+
+impl<C: AsContextMut> fmt::Debug for RootScope<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootScope").field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+impl ExternRef {
+    /// Puts a host value behind an extern object. It is dropped some time after its object died, or with the store.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    pub fn new<V: Any + Send + Sync>(mut store: impl AsContextMut, value: V) -> Result<Rooted<ExternRef>> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let allocated = opaque.heap.allocate_extern(Box::new(value), &mut opaque.roots);
+        let rooted = allocated.and_then(|at| Rooted::new(opaque, at.get()));
+        opaque.drop_dead_payloads();
+        rooted
+    }
+}
+
+impl Rooted<ExternRef> {
+    /// The host value; `None` if the reference is an internal one that was made external and has no host value.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn data<'a, T: 'a>(
+        &self,
+        store: impl Into<StoreContext<'a, T>>,
+    ) -> Result<Option<&'a (dyn Any + Send + Sync)>> {
+        let StoreContext(inner) = store.into();
+        let opaque = &inner.opaque;
+        let raw = self.raw_in(opaque)?;
+        let is_extern = VMGcRef::from_raw_u32(raw).is_some_and(|reference| reference.is_externref(&opaque.heap));
+        if is_extern { opaque.heap.extern_payload(raw).map(Some) } else { Ok(None) }
+    }
+}
+
+impl AnyRef {
+    /// The `i31` of the low 31 bits of `value`.
+    ///
+    /// # Errors
+    /// If there are 2^32 roots.
+    pub fn from_i31(mut store: impl AsContextMut, value: u32) -> Result<Rooted<AnyRef>> {
+        Rooted::new(store.as_context_mut().opaque_mut(), VMGcRef::from_i31(value).as_raw_u32())
+    }
+
+    /// The internal view of a host value, as `any.convert_extern` gives it.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store.
+    pub fn convert_extern(mut store: impl AsContextMut, value: &Rooted<ExternRef>) -> Result<Rooted<AnyRef>> {
+        let mut context = store.as_context_mut();
+        let raw = value.raw_in(context.opaque_mut())?;
+        Rooted::new(context.opaque_mut(), raw)
+    }
+}
+
+impl Rooted<AnyRef> {
+    /// The sign-extended value, if this is an `i31`.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store.
+    pub fn as_i31_s(&self, store: impl AsContext) -> Result<Option<i32>> {
+        let raw = self.raw_in(store.as_context().opaque())?;
+        Ok(VMGcRef::from_raw_u32(raw).and_then(|reference| reference.as_i31_s()))
+    }
+}

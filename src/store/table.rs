@@ -1,0 +1,188 @@
+//! Tables.
+
+use std::fmt;
+
+use super::global::{host_memory, next_index};
+use super::{AsContext, AsContextMut, RefArray, StoreId, StoreOpaque, Val};
+use crate::error::{Misuse, Result};
+use crate::types::{RefType, ValType};
+
+/// The type of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TableType {
+    element: RefType,
+    minimum: u64,
+    maximum: Option<u64>,
+}
+
+impl TableType {
+    /// The type of tables of `element` with at least `minimum` and at most `maximum` elements.
+    #[must_use]
+    pub const fn new(element: RefType, minimum: u64, maximum: Option<u64>) -> TableType {
+        TableType { element, minimum, maximum }
+    }
+
+    /// What the elements are.
+    #[must_use]
+    pub const fn element(&self) -> RefType {
+        self.element
+    }
+
+    /// The least number of elements.
+    #[must_use]
+    pub const fn minimum(&self) -> u64 {
+        self.minimum
+    }
+
+    /// The greatest number of elements, if there is one.
+    #[must_use]
+    pub const fn maximum(&self) -> Option<u64> {
+        self.maximum
+    }
+}
+
+impl fmt::Display for TableType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.maximum {
+            Some(maximum) => write!(f, "(table {} {maximum} {})", self.minimum, self.element),
+            None => write!(f, "(table {} {})", self.minimum, self.element),
+        }
+    }
+}
+
+/// A table of a store.
+#[derive(Debug)]
+pub(crate) struct TableEntity {
+    pub(crate) ty: TableType,
+    pub(crate) elements: RefArray,
+}
+
+/// Elements that no table exceeds, whatever its type says; the limit of the JavaScript embedding.
+pub(crate) const TABLE_ELEMENTS_MAX: u64 = 10_000_000;
+
+impl StoreOpaque {
+    /// Makes a table whose elements hold `raw`, and gives its index.
+    pub(crate) fn new_table(&mut self, ty: TableType, raw: u32) -> Result<u32> {
+        let index = next_index(self.roots.tables.len())?;
+        let mut elements = RefArray::new(ty.element());
+        let minimum = usize::try_from(ty.minimum()).unwrap_or(usize::MAX);
+        if ty.minimum() > TABLE_ELEMENTS_MAX || !elements.grow(&mut self.heap, minimum, raw) {
+            return Err(host_memory(ty.minimum().saturating_mul(4)));
+        }
+        self.roots.tables.push(TableEntity { ty, elements });
+        Ok(index)
+    }
+
+    /// Grows a table by `delta` elements that hold `raw` and gives the old number; `None` if it cannot.
+    pub(crate) fn grow_table(&mut self, index: u32, delta: u64, raw: u32) -> Option<u64> {
+        let table = self.roots.tables.get_mut(index as usize)?;
+        let old = table.elements.len() as u64;
+        let limit = table.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX);
+        let new = old.checked_add(delta).filter(|&new| new <= limit)?;
+        let delta = usize::try_from(new - old).ok()?;
+        table.elements.grow(&mut self.heap, delta, raw).then_some(old)
+    }
+}
+
+/// A handle to a table of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Table {
+    store: StoreId,
+    index: u32,
+}
+
+impl Table {
+    /// A new table whose elements hold `init`.
+    ///
+    /// # Errors
+    /// If `init` is not of the element type or belongs to another store, or the host has no memory.
+    pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let raw = raw_element(opaque, ty, init)?;
+        let index = opaque.new_table(ty, raw)?;
+        Ok(Table::from_index(opaque, index))
+    }
+
+    /// The table's type.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn ty(&self, store: impl AsContext) -> TableType {
+        let context = store.as_context();
+        let index = self.index_in(context.opaque()).expect("a table of this store");
+        context.opaque().roots.tables[index as usize].ty
+    }
+
+    /// The number of elements.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        let context = store.as_context();
+        let index = self.index_in(context.opaque()).expect("a table of this store");
+        context.opaque().roots.tables[index as usize].elements.len() as u64
+    }
+
+    /// The element at `index`, rooted in the innermost scope; `None` if there is no such element.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Val> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let table = self.index_in(opaque).expect("a table of this store");
+        let table = &opaque.roots.tables[table as usize];
+        let (raw, ty) = (table.elements.get(usize::try_from(index).ok()?)?, table.ty.element());
+        Some(Val::from_raw(opaque, u64::from(raw), ValType::Ref(ty)).expect("the element is of the table's type"))
+    }
+
+    /// Overwrites the element at `index`.
+    ///
+    /// # Errors
+    /// If there is no such element, the value is not of the element type, or something belongs to another store.
+    pub fn set(&self, mut store: impl AsContextMut, index: u64, value: Val) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let table = self.index_in(opaque)? as usize;
+        let raw = raw_element(opaque, opaque.roots.tables[table].ty, value)?;
+        let elements = &mut opaque.roots.tables[table].elements;
+        match usize::try_from(index) {
+            Ok(place) if place < elements.len() => elements.set(&mut opaque.heap, place, raw),
+            _ => Err(Misuse::OutOfRange { what: "table", index, len: elements.len() as u64 }.into()),
+        }
+    }
+
+    /// Adds `delta` elements that hold `init` and gives the old number.
+    ///
+    /// # Errors
+    /// If the table may not be that large, the host has no memory, `init` is not of the element type, or something
+    /// belongs to another store.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let index = self.index_in(opaque)?;
+        let raw = raw_element(opaque, opaque.roots.tables[index as usize].ty, init)?;
+        opaque.grow_table(index, delta, raw).ok_or_else(|| host_memory(delta.saturating_mul(4)))
+    }
+
+    pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Table {
+        Table { store: store.id, index }
+    }
+
+    pub(crate) fn index_in(self, store: &StoreOpaque) -> Result<u32, Misuse> {
+        self.store.check(store.id)?;
+        Ok(self.index)
+    }
+}
+
+/// The raw form of an element; raw references are 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "raw references are 32 bits")]
+fn raw_element(store: &StoreOpaque, ty: TableType, value: Val) -> Result<u32> {
+    value.to_raw(store, ValType::Ref(ty.element())).map(|raw| raw as u32)
+}

@@ -1,0 +1,259 @@
+//! Functions with static types.
+
+use core::marker::PhantomData;
+
+use smallvec::SmallVec;
+
+use super::{AnyRef, AsContextMut, Caller, ExternRef, Func, Rooted, Val};
+use crate::error::{Misuse, Result};
+use crate::types::{FuncType, RefType, ValType};
+
+/// A Rust type that stands for a WebAssembly type.
+pub trait WasmTy: Sized {
+    /// The WebAssembly type.
+    fn ty() -> ValType;
+
+    /// The value as one that crosses.
+    fn into_val(self) -> Val;
+
+    /// The value that crossed; `None` if it is of another type.
+    fn from_val(val: Val) -> Option<Self>;
+}
+
+/// One line for each Rust type: its WebAssembly type and the way there and back.
+macro_rules! wasm_types {
+    ($($rust:ty: $ty:expr, $value:ident => $into:expr, $val:pat => $from:expr;)*) => {
+        $(
+            impl WasmTy for $rust {
+                fn ty() -> ValType {
+                    $ty
+                }
+                fn into_val(self) -> Val {
+                    let $value = self;
+                    $into
+                }
+                fn from_val(val: Val) -> Option<Self> {
+                    match val {
+                        $val => Some($from),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
+}
+
+wasm_types! {
+    i32: ValType::I32, value => Val::I32(value), Val::I32(value) => value;
+    u32: ValType::I32, value => Val::I32(value.cast_signed()), Val::I32(value) => value.cast_unsigned();
+    i64: ValType::I64, value => Val::I64(value), Val::I64(value) => value;
+    u64: ValType::I64, value => Val::I64(value.cast_signed()), Val::I64(value) => value.cast_unsigned();
+    f32: ValType::F32, value => Val::F32(value.to_bits()), Val::F32(bits) => f32::from_bits(bits);
+    f64: ValType::F64, value => Val::F64(value.to_bits()), Val::F64(bits) => f64::from_bits(bits);
+    Option<Func>: ValType::Ref(RefType::FUNCREF), value => Val::FuncRef(value), Val::FuncRef(value) => value;
+    Option<Rooted<ExternRef>>: ValType::Ref(RefType::EXTERNREF), value => Val::ExternRef(value), Val::ExternRef(value) => value;
+    Option<Rooted<AnyRef>>: ValType::Ref(RefType::ANYREF), value => Val::AnyRef(value), Val::AnyRef(value) => value;
+}
+
+/// A list of values, each of a static type.
+pub type Values = SmallVec<[Val; 8]>;
+
+/// Parameters of static types: one [`WasmTy`] or a tuple of them.
+pub trait WasmParams {
+    /// Their types.
+    fn types() -> Vec<ValType>;
+
+    /// The values as ones that cross.
+    fn into_vals(self) -> Values;
+}
+
+/// Results of static types: nothing, one [`WasmTy`] or a tuple of them.
+pub trait WasmResults: Sized {
+    /// Their types.
+    fn types() -> Vec<ValType>;
+
+    /// The values that crossed; `None` if they are of other types.
+    fn from_vals(vals: &[Val]) -> Option<Self>;
+}
+
+/// What a Rust closure may return as a host function.
+pub trait WasmReturn {
+    /// The results' types.
+    fn types() -> Vec<ValType>;
+
+    /// The results, or the closure's error.
+    ///
+    /// # Errors
+    /// The closure's own.
+    fn into_vals(self) -> Result<Values>;
+}
+
+impl<R: WasmParams> WasmReturn for R {
+    fn types() -> Vec<ValType> {
+        <R as WasmParams>::types()
+    }
+
+    fn into_vals(self) -> Result<Values> {
+        Ok(WasmParams::into_vals(self))
+    }
+}
+
+impl<R: WasmParams> WasmReturn for Result<R> {
+    fn types() -> Vec<ValType> {
+        R::types()
+    }
+
+    fn into_vals(self) -> Result<Values> {
+        self.map(WasmParams::into_vals)
+    }
+}
+
+impl<A: WasmTy> WasmParams for A {
+    fn types() -> Vec<ValType> {
+        vec![A::ty()]
+    }
+
+    fn into_vals(self) -> Values {
+        SmallVec::from_iter([self.into_val()])
+    }
+}
+
+impl<A: WasmTy> WasmResults for A {
+    fn types() -> Vec<ValType> {
+        vec![A::ty()]
+    }
+
+    fn from_vals(vals: &[Val]) -> Option<A> {
+        if let &[val] = vals { A::from_val(val) } else { None }
+    }
+}
+
+/// A Rust closure that can be a host function.
+pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
+    /// The WebAssembly type of the closure.
+    fn ty(&self) -> FuncType;
+
+    /// The closure in the form that takes any values; they are checked before it is called.
+    fn into_dynamic(self) -> impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static;
+}
+
+fn wrong_types() -> Misuse {
+    Misuse::TypeMismatch { wanted: "the function's own types".to_owned(), given: "others".to_owned() }
+}
+
+fn return_vals(values: &Values, results: &mut [Val]) -> Result<()> {
+    if values.len() != results.len() {
+        return Err(wrong_types().into());
+    }
+    results.copy_from_slice(values);
+    Ok(())
+}
+
+/// Tuples and closures of each arity.
+macro_rules! arities {
+    ($(($($name:ident)*))*) => {
+        $(
+            #[allow(non_snake_case, unused_variables, reason = "names serve as types and values; some arities are empty")]
+            impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
+                fn types() -> Vec<ValType> {
+                    vec![$($name::ty()),*]
+                }
+                fn into_vals(self) -> Values {
+                    let ($($name,)*) = self;
+                    SmallVec::from_iter([$($name.into_val()),*])
+                }
+            }
+
+            #[allow(non_snake_case, reason = "names serve as types and values")]
+            impl<$($name: WasmTy),*> WasmResults for ($($name,)*) {
+                fn types() -> Vec<ValType> {
+                    vec![$($name::ty()),*]
+                }
+                fn from_vals(vals: &[Val]) -> Option<Self> {
+                    if let &[$($name),*] = vals { Some(($($name::from_val($name)?,)*)) } else { None }
+                }
+            }
+
+            #[allow(non_snake_case, reason = "names serve as types and values")]
+            impl<T, R: WasmReturn, F, $($name: WasmTy),*> IntoFunc<T, ($($name,)*), R> for F
+            where
+                F: Fn($($name),*) -> R + Send + Sync + 'static,
+            {
+                fn ty(&self) -> FuncType {
+                    FuncType::new([$($name::ty()),*], R::types())
+                }
+                fn into_dynamic(self) -> impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static {
+                    move |_: Caller<'_, T>, params: &[Val], results: &mut [Val]| {
+                        let ($($name,)*) = <($($name,)*)>::from_vals(params).ok_or_else(wrong_types)?;
+                        return_vals(&self($($name),*).into_vals()?, results)
+                    }
+                }
+            }
+
+            #[allow(non_snake_case, reason = "names serve as types and values")]
+            impl<T, R: WasmReturn, F, $($name: WasmTy),*> IntoFunc<T, (Caller<'_, T>, $($name,)*), R> for F
+            where
+                F: Fn(Caller<'_, T>, $($name),*) -> R + Send + Sync + 'static,
+            {
+                fn ty(&self) -> FuncType {
+                    FuncType::new([$($name::ty()),*], R::types())
+                }
+                fn into_dynamic(self) -> impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static {
+                    move |caller: Caller<'_, T>, params: &[Val], results: &mut [Val]| {
+                        let ($($name,)*) = <($($name,)*)>::from_vals(params).ok_or_else(wrong_types)?;
+                        return_vals(&self(caller, $($name),*).into_vals()?, results)
+                    }
+                }
+            }
+        )*
+    };
+}
+
+arities! {
+    ()
+    (A1)
+    (A1 A2)
+    (A1 A2 A3)
+    (A1 A2 A3 A4)
+    (A1 A2 A3 A4 A5)
+    (A1 A2 A3 A4 A5 A6)
+    (A1 A2 A3 A4 A5 A6 A7)
+    (A1 A2 A3 A4 A5 A6 A7 A8)
+}
+
+/// A function whose static type was checked.
+#[derive(Debug)]
+pub struct TypedFunc<Params, Results> {
+    func: Func,
+    types: PhantomData<fn(Params) -> Results>,
+}
+
+impl<Params, Results> Clone for TypedFunc<Params, Results> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Params, Results> Copy for TypedFunc<Params, Results> {}
+
+impl<Params: WasmParams, Results: WasmResults> TypedFunc<Params, Results> {
+    pub(super) fn new(func: Func) -> TypedFunc<Params, Results> {
+        TypedFunc { func, types: PhantomData }
+    }
+
+    /// The function without its static type.
+    #[must_use]
+    pub fn func(&self) -> &Func {
+        &self.func
+    }
+
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// As for [`Func::call`].
+    pub fn call(&self, store: impl AsContextMut, params: Params) -> Result<Results> {
+        let mut results: Values = Results::types().iter().map(|_| Val::I32(0)).collect();
+        self.func.call(store, &params.into_vals(), &mut results)?;
+        Ok(Results::from_vals(&results).ok_or_else(wrong_types)?)
+    }
+}

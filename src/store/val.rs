@@ -1,0 +1,193 @@
+//! Values that cross between host and guest.
+
+use super::{AnyRef, ExternRef, Func, Rooted, StoreOpaque};
+use crate::error::{Misuse, Result};
+use crate::heap::CastTarget;
+use crate::object::V128;
+use crate::types::{HeapType, RefType, ValType};
+
+/// A WebAssembly value in the hands of the host.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Val {
+    /// A 32-bit integer.
+    I32(i32),
+    /// A 64-bit integer.
+    I64(i64),
+    /// The bits of a 32-bit float.
+    F32(u32),
+    /// The bits of a 64-bit float.
+    F64(u64),
+    /// A vector.
+    V128(V128),
+    /// A function, or null.
+    FuncRef(Option<Func>),
+    /// A host value, or null.
+    ExternRef(Option<Rooted<ExternRef>>),
+    /// Any object or `i31`, or null.
+    AnyRef(Option<Rooted<AnyRef>>),
+}
+
+impl Val {
+    /// The value that a slot of type `ty` starts with: zero or null; `None` if there is none.
+    #[must_use]
+    pub fn default_for_ty(ty: ValType) -> Option<Val> {
+        match ty {
+            ValType::I32 => Some(Val::I32(0)),
+            ValType::I64 => Some(Val::I64(0)),
+            ValType::F32 => Some(Val::F32(0)),
+            ValType::F64 => Some(Val::F64(0)),
+            ValType::V128 => Some(Val::V128(V128::from(0))),
+            ValType::Ref(ty) if ty.is_nullable() => Some(Val::null_of(ty)),
+            ValType::Ref(_) => None,
+        }
+    }
+
+    /// Null in the hierarchy of `ty`.
+    fn null_of(ty: RefType) -> Val {
+        match ty.heap_type().top() {
+            HeapType::Func => Val::FuncRef(None),
+            HeapType::Extern => Val::ExternRef(None),
+            _ => Val::AnyRef(None),
+        }
+    }
+
+    /// The value, if it is an `i32`.
+    #[must_use]
+    pub fn i32(&self) -> Option<i32> {
+        if let Val::I32(value) = self { Some(*value) } else { None }
+    }
+
+    /// The value, if it is an `i64`.
+    #[must_use]
+    pub fn i64(&self) -> Option<i64> {
+        if let Val::I64(value) = self { Some(*value) } else { None }
+    }
+
+    /// The value, if it is an `f32`.
+    #[must_use]
+    pub fn f32(&self) -> Option<f32> {
+        if let Val::F32(bits) = self { Some(f32::from_bits(*bits)) } else { None }
+    }
+
+    /// The value, if it is an `f64`.
+    #[must_use]
+    pub fn f64(&self) -> Option<f64> {
+        if let Val::F64(bits) = self { Some(f64::from_bits(*bits)) } else { None }
+    }
+
+    /// The raw form, after checking that the value is of type `ty` and belongs to the store.
+    pub(crate) fn to_raw(self, store: &StoreOpaque, ty: ValType) -> Result<u64> {
+        Ok(match (self, ty) {
+            (Val::I32(value), ValType::I32) => u64::from(value.cast_unsigned()),
+            (Val::I64(value), ValType::I64) => value.cast_unsigned(),
+            (Val::F32(bits), ValType::F32) => u64::from(bits),
+            (Val::F64(bits), ValType::F64) => bits,
+            (Val::FuncRef(func), ValType::Ref(ty)) => {
+                let raw = func.map_or(Ok(0), |func| func.raw_in(store))?;
+                if !func_matches(store, raw, ty) {
+                    return Err(mismatch(ty, "a function of another type"));
+                }
+                u64::from(raw)
+            }
+            (Val::ExternRef(handle), ValType::Ref(ty)) => {
+                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
+                gc_ref_of_type(store, raw, ty, HeapType::Extern)?
+            }
+            (Val::AnyRef(handle), ValType::Ref(ty)) => {
+                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
+                gc_ref_of_type(store, raw, ty, HeapType::Any)?
+            }
+            (given, wanted) => return Err(mismatch(wanted, given.kind_name())),
+        })
+    }
+
+    /// The value whose raw form is `raw`; references are rooted in the innermost scope.
+    pub(crate) fn from_raw(store: &mut StoreOpaque, raw: u64, ty: ValType) -> Result<Val> {
+        // Narrow values are zero-extended in their raw form.
+        let (low, _) = split(raw);
+        Ok(match ty {
+            ValType::I32 => Val::I32(low.cast_signed()),
+            ValType::I64 => Val::I64(raw.cast_signed()),
+            ValType::F32 => Val::F32(low),
+            ValType::F64 => Val::F64(raw),
+            ValType::V128 => return Err(Misuse::Setting("vectors do not cross to the host yet".to_owned()).into()),
+            ValType::Ref(ty) if low == 0 => Val::null_of(ty),
+            ValType::Ref(ty) => match ty.heap_type().top() {
+                HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, low)?)),
+                HeapType::Extern => Val::ExternRef(Some(Rooted::new(store, low)?)),
+                _ => Val::AnyRef(Some(Rooted::new(store, low)?)),
+            },
+        })
+    }
+
+    fn kind_name(self) -> &'static str {
+        match self {
+            Val::I32(_) => "i32",
+            Val::I64(_) => "i64",
+            Val::F32(_) => "f32",
+            Val::F64(_) => "f64",
+            Val::V128(_) => "v128",
+            Val::FuncRef(_) => "funcref",
+            Val::ExternRef(_) => "externref",
+            Val::AnyRef(_) => "anyref",
+        }
+    }
+}
+
+/// The low and the high half.
+#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart")]
+fn split(raw: u64) -> (u32, u32) {
+    (raw as u32, (raw >> 32) as u32)
+}
+
+fn mismatch(wanted: impl std::fmt::Display, given: &str) -> crate::error::Error {
+    Misuse::TypeMismatch { wanted: wanted.to_string(), given: given.to_owned() }.into()
+}
+
+/// Whether the function with this raw id, or null, is of type `ty`.
+pub(crate) fn func_matches(store: &StoreOpaque, raw: u32, ty: RefType) -> bool {
+    if raw == 0 {
+        return ty.is_nullable() && ty.heap_type().top() == HeapType::Func;
+    }
+    match (ty.heap_type(), store.functions.get(raw)) {
+        (HeapType::Func, Some(_)) => true,
+        (HeapType::Concrete(wanted), Some(func)) => func.ty.supertypes().contains(&wanted.index),
+        _ => false,
+    }
+}
+
+fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> Result<u64> {
+    let concrete = match ty.heap_type() {
+        HeapType::Concrete(named) => store.engine.types().get(named.index),
+        _ => None,
+    };
+    let fits = ty.heap_type().top() == top
+        && (concrete.is_some() || !matches!(ty.heap_type(), HeapType::Concrete(_)))
+        && store.heap.is_instance(raw, &CastTarget::new(ty, concrete.as_ref()))?;
+    if fits { Ok(u64::from(raw)) } else { Err(mismatch(ty, "a reference of another type")) }
+}
+
+impl From<i32> for Val {
+    fn from(value: i32) -> Val {
+        Val::I32(value)
+    }
+}
+
+impl From<i64> for Val {
+    fn from(value: i64) -> Val {
+        Val::I64(value)
+    }
+}
+
+impl From<f32> for Val {
+    fn from(value: f32) -> Val {
+        Val::F32(value.to_bits())
+    }
+}
+
+impl From<f64> for Val {
+    fn from(value: f64) -> Val {
+        Val::F64(value.to_bits())
+    }
+}

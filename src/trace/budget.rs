@@ -1,0 +1,19 @@
+//! How much work a step of a cycle may do.
+
+/// Work units that one step may spend: one for each 8 bytes scanned or copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget(pub u64);
+
+impl Budget {
+    /// As much as the cycle needs.
+    pub const UNLIMITED: Budget = Budget(u64::MAX);
+}
+
+/// Where a cycle stands after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The cycle goes on with the next step.
+    More,
+    /// The cycle is complete.
+    Done,
+}

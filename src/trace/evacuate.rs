@@ -1,0 +1,275 @@
+//! Copying objects out of tagged blocks, breadth first (Cheney's scan), and marking large objects where they lie.
+//!
+//! Bounds: each object is copied once, because its old place then holds a forwarding word; the bytes copied add up
+//! to no more than the tagged blocks hold, or the objects overlap and that is `Corruption`; each large object is
+//! marked and scanned once. So no heap contents make an evacuation longer than a constant times the heap.
+
+use core::ops::Range;
+
+use super::{RootCategory, RootVisitor};
+use crate::error::{Corruption, CorruptionKind};
+use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
+use crate::space::{Block, BlockTable, Window};
+
+/// The blocks that an evacuation fills, in the order of filling: the queue of Cheney's scan.
+#[derive(Debug, Default)]
+pub struct Destinations {
+    /// Dense from `start`; `end` is where the objects in it end.
+    filled: Vec<Range<u32>>,
+    window: Window,
+    /// Large objects marked but not yet scanned.
+    large: Vec<u32>,
+}
+
+impl Destinations {
+    /// Makes sure that an evacuation into `blocks` blocks with `large` large objects needs no host memory on the way.
+    ///
+    /// # Errors
+    /// If the host has none; nothing is changed then.
+    pub fn reserve(&mut self, blocks: usize, large: usize) -> Result<(), std::collections::TryReserveError> {
+        self.filled.try_reserve(blocks.saturating_sub(self.filled.len()))?;
+        self.large.try_reserve(large.saturating_sub(self.large.len()))
+    }
+
+    /// Where the last block has room left, as a window for the mutator; the queue is empty afterwards.
+    pub fn finish(&mut self) -> Window {
+        self.filled.clear();
+        self.large.clear();
+        core::mem::replace(&mut self.window, Window::EMPTY)
+    }
+
+    /// Room for `bytes` bytes, from a new block if need be.
+    #[inline]
+    fn take(&mut self, bytes: u32, blocks: &mut BlockTable) -> Option<u32> {
+        let at = match self.window.take(bytes) {
+            Some(at) => at,
+            None => self.take_in_new_block(bytes, blocks)?,
+        };
+        if let Some(last) = self.filled.last_mut() {
+            last.end = self.window.cursor;
+        }
+        Some(at)
+    }
+
+    #[cold]
+    fn take_in_new_block(&mut self, bytes: u32, blocks: &mut BlockTable) -> Option<u32> {
+        let Block { start, end } = blocks.take_block()?;
+        blocks.mark_dirty(start..end);
+        self.window = Window { cursor: start, limit: end };
+        self.filled.push(start..start);
+        self.window.take(bytes)
+    }
+}
+
+/// What an evacuation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evacuation {
+    /// Bytes of objects copied.
+    pub copied_bytes: u64,
+    /// Objects copied.
+    pub copied_objects: u64,
+    /// Bytes of large objects marked.
+    pub marked_bytes: u64,
+    /// Root slots seen, null ones and `i31`s left out, by category.
+    pub roots: [u64; RootCategory::ALL.len()],
+}
+
+/// An evacuation under way.
+#[derive(Debug)]
+pub struct Evacuator<'a> {
+    bytes: &'a mut [u8],
+    types: &'a TypeTable,
+    blocks: &'a mut BlockTable,
+    destinations: &'a mut Destinations,
+    /// Bytes that the tagged blocks can hold: the bound of what may be copied.
+    source_bytes: u64,
+    done: Evacuation,
+}
+
+impl<'a> Evacuator<'a> {
+    /// Begins to evacuate the tagged blocks, which hold at most `source_bytes` bytes of objects.
+    #[must_use]
+    pub fn new(
+        bytes: &'a mut [u8],
+        types: &'a TypeTable,
+        blocks: &'a mut BlockTable,
+        destinations: &'a mut Destinations,
+        source_bytes: u64,
+    ) -> Evacuator<'a> {
+        Evacuator { bytes, types, blocks, destinations, source_bytes, done: Evacuation::default() }
+    }
+
+    /// Moves everything that was reached so far, with all that is reachable from it.
+    ///
+    /// # Errors
+    /// If the heap's bytes are not sound.
+    pub fn drain(&mut self) -> Result<(), Corruption> {
+        let mut next = 0;
+        let mut at = 0;
+        loop {
+            match self.destinations.filled.get(next) {
+                Some(block) if at < block.end => at = self.scan(at.max(block.start))?,
+                Some(_) if next + 1 < self.destinations.filled.len() => {
+                    next += 1;
+                    at = 0;
+                }
+                _ => match self.destinations.large.pop() {
+                    Some(large) => {
+                        self.scan(large)?;
+                    }
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Where the object at `at` is now, if it was reached; valid after [`Evacuator::drain`].
+    ///
+    /// # Errors
+    /// If a forwarding word is not sound.
+    pub fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+        let state = self.blocks.granule_at(at);
+        if !state.is_block() {
+            return Ok((state.is_large_start() && state.is_tagged()).then_some(at));
+        }
+        if !state.is_tagged() {
+            return Ok(Some(at));
+        }
+        match object::load_u32(self.bytes, at as usize).map(VMGcHeader::from_bits).and_then(VMGcHeader::forwarded_to) {
+            Some(target) => self.forwarding_target(target, at).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends the evacuation and tells what it did. The tagged blocks are still there, full of forwarding words.
+    #[must_use]
+    pub fn finish(self) -> Evacuation {
+        self.done
+    }
+
+    /// Forwards the references of the object at `at` and gives the offset behind it.
+    fn scan(&mut self, at: u32) -> Result<u32, Corruption> {
+        let info = object::decode(self.bytes, self.types, at)?;
+        for offset in info.ref_slots(self.types) {
+            let slot = (at + offset) as usize;
+            let raw = object::load_u32(self.bytes, slot).unwrap_or(0);
+            let moved = self.forward(raw)?;
+            if moved != raw {
+                let stored = object::store_u32(self.bytes, slot, moved);
+                debug_assert!(stored.is_some(), "decode found the object inside the heap");
+            }
+        }
+        // Inside the heap, whose end is below 2^32.
+        Ok(at + info.size)
+    }
+
+    /// The new value of a reference, after moving or marking what it leads to.
+    #[inline]
+    fn forward(&mut self, raw: u32) -> Result<u32, Corruption> {
+        if raw == 0 || raw & 1 != 0 {
+            return Ok(raw);
+        }
+        let state = self.blocks.granule_at(raw);
+        if state.is_block() {
+            // A reference into a destination is left alone, so a slot may be presented twice.
+            if state.is_tagged() { self.evacuate(raw) } else { Ok(raw) }
+        } else {
+            self.mark_large(raw)
+        }
+    }
+
+    #[inline]
+    fn evacuate(&mut self, at: u32) -> Result<u32, Corruption> {
+        if at & (object::OBJECT_ALIGN - 1) != 0 {
+            return Err(Corruption::new(CorruptionKind::Misaligned, at));
+        }
+        let word = object::load_u32(self.bytes, at as usize).map(VMGcHeader::from_bits);
+        if let Some(target) = word.and_then(VMGcHeader::forwarded_to) {
+            return self.forwarding_target(target, at);
+        }
+        let info = object::decode(self.bytes, self.types, at)?;
+        self.admit(at, &info)?;
+        let Some(target) = self.destinations.take(info.size, self.blocks) else {
+            return Err(Corruption::new(CorruptionKind::Overlap, at));
+        };
+        copy_object(self.bytes, at, target, info.size);
+        let stored = object::store_u32(self.bytes, at as usize, VMGcHeader::forwarding(target).bits());
+        debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        Ok(target)
+    }
+
+    /// Checks that an object can lie where it was found, and that all found so far fit beside each other.
+    #[inline]
+    fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+        let block_mask = self.blocks.block_bytes() - 1;
+        if info.size > self.blocks.small_bytes_max() || (at & block_mask) + info.size > block_mask + 1 {
+            return Err(Corruption::new(CorruptionKind::BadSize, at));
+        }
+        self.done.copied_bytes += u64::from(info.size);
+        self.done.copied_objects += 1;
+        if self.done.copied_bytes > self.source_bytes {
+            return Err(Corruption::new(CorruptionKind::Overlap, at));
+        }
+        Ok(())
+    }
+
+    fn forwarding_target(&self, target: u32, at: u32) -> Result<u32, Corruption> {
+        let state = self.blocks.granule_at(target);
+        if target.is_multiple_of(object::OBJECT_ALIGN) && state.is_block() && !state.is_tagged() {
+            Ok(target)
+        } else {
+            Err(Corruption::new(CorruptionKind::BadForwarding, at))
+        }
+    }
+
+    #[cold]
+    fn mark_large(&mut self, at: u32) -> Result<u32, Corruption> {
+        let Some(run) = self.blocks.large_at(at) else {
+            return Err(Corruption::new(CorruptionKind::FreeSpace, at));
+        };
+        if !self.blocks.granule_at(at).is_tagged() {
+            let info = object::decode(self.bytes, self.types, at)?;
+            if info.size > run.bytes {
+                return Err(Corruption::new(CorruptionKind::BadSize, at));
+            }
+            self.blocks.set_tag(at, true);
+            self.done.marked_bytes += u64::from(info.size);
+            if info.has_refs() {
+                self.destinations.large.push(at);
+            }
+        }
+        Ok(at)
+    }
+}
+
+/// Roots are forwarded where they stand.
+impl RootVisitor for Evacuator<'_> {
+    fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption> {
+        let mut seen = 0;
+        for slot in slots {
+            if *slot != 0 && *slot & 1 == 0 {
+                *slot = self.forward(*slot)?;
+                seen += 1;
+            }
+        }
+        if let Some(count) = self.done.roots.get_mut(category as usize) {
+            *count += seen;
+        }
+        Ok(())
+    }
+}
+
+/// Copies an object. Both places are inside the heap: the caller decoded the one and took the other.
+#[inline]
+fn copy_object(bytes: &mut [u8], from: u32, to: u32, size: u32) {
+    let (from, to) = (from as usize, to as usize);
+    // Most objects are 16 bytes; two registers beat a call to memmove.
+    if size == 16 {
+        if let Some(object) = object::load::<16>(bytes, from) {
+            let stored = object::store(bytes, to, object);
+            debug_assert!(stored.is_some(), "the destination is inside the heap");
+        }
+    } else {
+        bytes.copy_within(from..from + size as usize, to);
+    }
+}

@@ -1,0 +1,17 @@
+//! How the graph of objects is walked.
+//!
+//! Builds on `object` (how references are found in bytes) and `space` (what lies where). Collectors compose what is
+//! here; nothing here decides when a collection happens or which objects it concerns.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+
+mod budget;
+mod evacuate;
+mod roots;
+mod weak;
+
+pub use budget::{Budget, Progress};
+pub use evacuate::{Destinations, Evacuation, Evacuator};
+pub use roots::{RootCategory, RootSource, RootVisitor};
+pub use weak::WeakEntries;

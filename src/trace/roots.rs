@@ -1,0 +1,101 @@
+//! Where references into the heap stand outside of it.
+
+use crate::error::Corruption;
+
+/// What a root belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum RootCategory {
+    /// The reference stack of the interpreter.
+    Stack,
+    /// Globals of instances.
+    Globals,
+    /// Tables of references.
+    Tables,
+    /// Element segments.
+    Segments,
+    /// Handles in open scopes of the host.
+    Scopes,
+    /// Handles that the host owns.
+    Owned,
+    /// Operands of the allocation under way.
+    Operands,
+    /// Whatever else the embedder holds.
+    Embedder,
+}
+
+impl RootCategory {
+    /// All categories, in the order in which statistics list them.
+    pub const ALL: [RootCategory; 8] = [
+        RootCategory::Stack,
+        RootCategory::Globals,
+        RootCategory::Tables,
+        RootCategory::Segments,
+        RootCategory::Scopes,
+        RootCategory::Owned,
+        RootCategory::Operands,
+        RootCategory::Embedder,
+    ];
+
+    /// The category's name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            RootCategory::Stack => "stack",
+            RootCategory::Globals => "globals",
+            RootCategory::Tables => "tables",
+            RootCategory::Segments => "segments",
+            RootCategory::Scopes => "scopes",
+            RootCategory::Owned => "owned",
+            RootCategory::Operands => "operands",
+            RootCategory::Embedder => "embedder",
+        }
+    }
+}
+
+/// Something that holds references into a heap and can show all of them.
+///
+/// Slots are raw: 0 is null, bit 0 marks an `i31`. The order of visits is the same each time. A slot may be shown
+/// more than once in a cycle.
+pub trait RootSource {
+    /// Shows every slot to `visitor`, which may change the references in them.
+    ///
+    /// # Errors
+    /// What the visitor returned; the visit ends there.
+    fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption>;
+}
+
+/// What a collection, or the verifier, does with root slots.
+pub trait RootVisitor {
+    /// Handles the references in `slots`.
+    ///
+    /// # Errors
+    /// If a reference leads to no object.
+    fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption>;
+}
+
+impl<F: FnMut(RootCategory, &mut [u32]) -> Result<(), Corruption>> RootVisitor for F {
+    fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption> {
+        self(category, slots)
+    }
+}
+
+/// A plain slice of slots is a root source of the embedder's.
+impl RootSource for [u32] {
+    fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
+        visitor.visit(RootCategory::Embedder, self)
+    }
+}
+
+impl RootSource for Vec<u32> {
+    fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
+        self.as_mut_slice().visit_roots(visitor)
+    }
+}
+
+impl<const N: usize> RootSource for [u32; N] {
+    fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
+        self.as_mut_slice().visit_roots(visitor)
+    }
+}

@@ -1,0 +1,184 @@
+//! Holds the tree against what the documentation says of it: layers, `unsafe`, the README's commands, file sizes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layer of each room; imports run downwards only.
+const LAYERS: [(&str, u32); 20] = [
+    ("error", 0),
+    ("provenance", 0),
+    ("memory", 1),
+    ("types", 1),
+    ("space", 1),
+    ("object", 2),
+    ("guest", 2),
+    ("trace", 3),
+    ("collector", 4),
+    ("heap", 5),
+    ("root", 6),
+    ("store", 7),
+    ("wasm", 8),
+    ("abi", 8),
+    ("inspect", 9),
+    ("testkit", 9),
+    ("wast", 9),
+    ("wasi", 9),
+    ("cli", 10),
+    ("main", 10),
+];
+
+/// Where the word `unsafe` may stand.
+const UNSAFE_ROOMS: [&str; 5] = ["provenance", "memory", "guest", "abi", "store/memory_raw.rs"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files below `folder`, by their path from there.
+fn rust_files(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(!files.is_empty());
+    files
+}
+
+/// The room that a file of `src` belongs to.
+fn room_of(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+fn layer_of(room: &str) -> u32 {
+    LAYERS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("room `{room}` is in no layer")).1
+}
+
+/// The rooms that a file names by `crate::room`, outside comments.
+fn rooms_named(text: &str) -> Vec<(usize, String)> {
+    let mut named = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap();
+        for (at, _) in code.match_indices("crate::") {
+            let rest = &code[at + "crate::".len()..];
+            let name: String = rest.chars().take_while(|&c| c == '_' || c.is_alphanumeric()).collect();
+            if name.chars().next().is_some_and(char::is_lowercase) {
+                named.push((number + 1, name));
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn imports_run_downwards_only() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files(&root().join("src")) {
+        let room = room_of(&file);
+        if room == "lib" {
+            continue;
+        }
+        for (line, target) in rooms_named(&text) {
+            if target != room && layer_of(&target) >= layer_of(room) {
+                broken.push(format!("src/{file}:{line}: `{room}` imports `{target}`"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "imports that do not run downwards:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_import_test_sees_imports() {
+    let text = "use crate::heap::GcHeap; // crate::store\nfn f(x: &crate::error::Trap) {}\n";
+    assert_eq!(rooms_named(text), [(1, "heap".to_owned()), (2, "error".to_owned())]);
+}
+
+#[test]
+fn unsafe_stays_in_its_rooms() {
+    let mut found = Vec::new();
+    for (file, text) in rust_files(&root().join("src")) {
+        if UNSAFE_ROOMS.iter().any(|room| file == *room || room_of(&file) == *room) {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            let words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if words.into_iter().any(|word| word == "unsafe") {
+                found.push(format!("src/{file}:{}", number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "`unsafe` outside its rooms: {}", found.join(", "));
+}
+
+#[test]
+fn safe_rooms_forbid_unsafe() {
+    let src = root().join("src");
+    let mut missing = Vec::new();
+    for (room, _) in LAYERS {
+        let head = src.join(room).join("mod.rs");
+        if head.exists() && !UNSAFE_ROOMS.contains(&room) {
+            let text = fs::read_to_string(&head).unwrap();
+            if !text.contains("#![forbid(unsafe_code)]") {
+                missing.push(room);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "rooms without `#![forbid(unsafe_code)]`: {missing:?}");
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let marks = [concat!("TO", "DO"), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
+    for folder in ["src", "tests", "benches"] {
+        let folder = root().join(folder);
+        if !folder.exists() {
+            continue;
+        }
+        for (file, text) in rust_files(&folder) {
+            for mark in marks {
+                assert!(!text.contains(mark), "{mark} in {file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_can_be_read_in_one_sitting() {
+    for (file, text) in rust_files(&root().join("src")) {
+        let lines = text.lines().count();
+        assert!(lines < 700, "src/{file} has {lines} lines: two ideas?");
+    }
+}
+
+#[test]
+fn the_readme_and_ci_run_the_same_commands() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    for command in ["cargo run --release", "cargo test"] {
+        let stands_alone = |text: &str| text.lines().any(|line| line.trim().trim_start_matches("$ ") == command);
+        assert!(stands_alone(&readme), "README.md does not show `{command}` on a line of its own");
+        assert!(stands_alone(&ci), ".ci/run does not run `{command}`");
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_it_should() {
+    let allowed = [
+        "Cargo.toml", "Cargo.lock", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT",
+        "src", "benches", "fuzz", "tests", "target",
+    ];
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with('.') || allowed.contains(&name.as_str()), "`{name}` at the top level");
+    }
+}
