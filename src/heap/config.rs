@@ -2,6 +2,8 @@
 
 use core::num::NonZeroU32;
 
+use crate::error::Misuse;
+
 /// How a heap is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeapConfig {
@@ -26,6 +28,23 @@ impl HeapConfig {
     pub const MAX_BYTES_LEAST: u64 = 16 << 10;
     /// The largest maximum, 4 GiB; references are 32 bits.
     pub const MAX_BYTES_MOST: u64 = 1 << 32;
+
+    /// Tells which setting makes no sense.
+    pub(super) fn validate(&self) -> Result<(), Misuse> {
+        let refuse = |what: String| Err(Misuse::Setting(what));
+        let Self { initial_bytes, max_bytes, .. } = self;
+        let (least, most) = (Self::MAX_BYTES_LEAST, Self::MAX_BYTES_MOST);
+        if *max_bytes < least {
+            return refuse(format!("a heap's maximum of {max_bytes} bytes is below {least}"));
+        }
+        if *max_bytes > most {
+            return refuse(format!("a heap's maximum of {max_bytes} bytes is above {most}"));
+        }
+        if initial_bytes > max_bytes {
+            return refuse(format!("a heap's initial {initial_bytes} bytes are above its maximum of {max_bytes}"));
+        }
+        Ok(())
+    }
 }
 
 impl Default for HeapConfig {

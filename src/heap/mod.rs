@@ -28,7 +28,7 @@ pub use stats::HeapStats;
 
 use self::extern_table::ExternTable;
 use crate::collector::{Collector, HeapParts, Pacer};
-use crate::error::{Corruption, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::memory::{LocalMemory, MemoryCreator, MemoryType, VecMemory};
 use crate::object::{ObjectType, TypeTable};
 use crate::space::{BlockTable, Window};
@@ -203,23 +203,5 @@ impl std::fmt::Debug for GcHeap {
             .field("stats", &self.stats())
             .field("damaged", &self.damaged)
             .finish_non_exhaustive()
-    }
-}
-
-impl HeapConfig {
-    fn validate(&self) -> Result<(), Misuse> {
-        let refuse = |what: String| Err(Misuse::Setting(what));
-        if self.max_bytes < HeapConfig::MAX_BYTES_LEAST {
-            let least = HeapConfig::MAX_BYTES_LEAST;
-            return refuse(format!("a heap's maximum of {} bytes is below {least}", self.max_bytes));
-        }
-        if self.max_bytes > HeapConfig::MAX_BYTES_MOST {
-            return refuse(format!("a heap's maximum of {} bytes is above 4 GiB", self.max_bytes));
-        }
-        if self.initial_bytes > self.max_bytes {
-            let Self { initial_bytes, max_bytes, .. } = self;
-            return refuse(format!("a heap's initial {initial_bytes} bytes are above its maximum of {max_bytes}"));
-        }
-        Ok(())
     }
 }

@@ -58,7 +58,6 @@ impl HostId {
     /// The entry's generation.
     #[inline]
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "10 bits are left after the shift")]
     pub const fn generation(self) -> u16 {
         (self.0.get() >> Self::INDEX_BITS) as u16
     }

@@ -42,7 +42,7 @@ impl Trace {
 }
 
 const fn kind_bits(kind: VMGcKind) -> u8 {
-    (kind.bits() << VMGcHeader::KIND_SHIFT) as u8
+    (kind as u8) << VMGcHeader::KIND_SHIFT
 }
 
 /// Supertypes kept inline for each type, so that a cast is one load and one compare.

@@ -6,7 +6,7 @@ use crate::trace::{RootCategory, RootVisitor};
 /// Where a root in a scope lies: a slot, and the generation in which it was made. Packed to 12 bytes, so that a
 /// handle with its store takes 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub struct ScopeSlot {
     /// Counts the scopes that ended; never reused, as 2^64 do not.
     generation: u64,

@@ -10,7 +10,7 @@ use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
 use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, GuestRunner, Pause};
 use super::{StoreContextMut, StoreId, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
-use crate::types::{FuncType, RegisteredType, SubType, ValType};
+use crate::types::{FuncType, SubType, ValType};
 
 /// A host function as the store keeps it.
 pub(super) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
@@ -69,9 +69,7 @@ impl Func {
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         let context = store.as_context();
         let opaque = context.opaque();
-        let raw = self.raw_in(opaque).expect("a function of this store");
-        let ty = opaque.functions.get(raw).and_then(|func| func.ty.as_func());
-        ty.expect("a handle's function exists").clone()
+        self.entity_in(opaque).expect("a function of this store").signature().clone()
     }
 
     /// Calls the function with arguments of its parameters' types and leaves what it returns in `results`.
@@ -81,14 +79,14 @@ impl Func {
     /// store, or the function fails: traps, runs out of memory, or its host function returns an error.
     pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<()> {
         let StoreContextMut(inner) = store.as_context_mut();
-        let ty = function_type(&inner.opaque, self.raw_in(&inner.opaque)?)?;
-        let Some(func) = ty.as_func() else { return Err(not_a_function()) };
-        check_count("arguments", func.params().len(), params.len())?;
-        check_count("results", func.results().len(), results.len())?;
-        let raw_params = to_raw(&inner.opaque, params, func.params())?;
+        let func = self.entity_in(&inner.opaque)?.clone();
+        let ty = func.signature();
+        check_count("arguments", ty.params().len(), params.len())?;
+        check_count("results", ty.results().len(), results.len())?;
+        let raw_params = to_raw(&inner.opaque, params, ty.params())?;
         let mut raw_results = RawValues::with_capacity(results.len());
         invoke(inner, self.raw, &raw_params, &mut raw_results)?;
-        for ((result, &raw), &ty) in results.iter_mut().zip(&raw_results).zip(func.results()) {
+        for ((result, &raw), &ty) in results.iter_mut().zip(&raw_results).zip(ty.results()) {
             *result = Val::from_raw(&mut inner.opaque, raw, ty)?;
         }
         Ok(())
@@ -104,8 +102,7 @@ impl Func {
     ) -> Result<TypedFunc<Params, Results>> {
         let context = store.as_context();
         let opaque = context.opaque();
-        let ty = function_type(opaque, self.raw_in(opaque)?)?;
-        let Some(func) = ty.as_func() else { return Err(not_a_function()) };
+        let func = self.entity_in(opaque)?.signature();
         let types = opaque.engine.types();
         // Arguments are of the static types, results become them.
         let (params, results) = (Params::types(), Results::types());
@@ -122,8 +119,12 @@ impl Func {
 
     /// The function with this raw id.
     pub(crate) fn from_raw(store: &StoreOpaque, raw: u32) -> Result<Func> {
-        function_type(store, raw)?;
+        entity(store, raw)?;
         Ok(Func { store: store.id, raw })
+    }
+
+    fn entity_in(self, store: &StoreOpaque) -> Result<&FuncEntity> {
+        entity(store, self.raw_in(store)?)
     }
 
     pub(crate) fn raw_in(self, store: &StoreOpaque) -> Result<u32, Misuse> {
@@ -138,14 +139,9 @@ impl fmt::Display for Func {
     }
 }
 
-fn function_type(store: &StoreOpaque, raw: u32) -> Result<RegisteredType> {
-    let func = store.functions.get(raw).ok_or_else(|| Corruption::new(CorruptionKind::BadFunctionId, raw))?;
-    Ok(func.ty.clone())
-}
-
-#[cold]
-fn not_a_function() -> crate::error::Error {
-    Misuse::TypeMismatch { wanted: "a function type".to_owned(), given: "another type".to_owned() }.into()
+/// The function with this raw id, which may come from heap bytes.
+fn entity(store: &StoreOpaque, raw: u32) -> Result<&FuncEntity> {
+    Ok(store.functions.get(raw).ok_or_else(|| Corruption::new(CorruptionKind::BadFunctionId, raw))?)
 }
 
 fn check_count(what: &'static str, wanted: usize, given: usize) -> Result<(), Misuse> {
@@ -158,13 +154,12 @@ fn to_raw(store: &StoreOpaque, values: &[Val], types: &[ValType]) -> Result<RawV
 
 /// Calls a function with raw values. Nothing collects between the making of `args` and their use.
 fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[u64], results: &mut RawValues) -> Result<()> {
-    let entity =
-        store.opaque.functions.get(func).ok_or_else(|| Corruption::new(CorruptionKind::BadFunctionId, func))?;
+    let entity = entity(&store.opaque, func)?;
     match entity.kind {
         FuncKind::Guest(guest) => run_guest(store, guest, args, results),
         FuncKind::Host(host) => {
-            let ty = entity.ty.clone();
-            call_host(store, host, &ty, args, results)
+            let entity = entity.clone();
+            call_host(store, host, entity.signature(), args, results)
         }
     }
 }
@@ -209,14 +204,13 @@ fn with_runner<T, R>(store: &mut StoreInner<T>, run: impl FnOnce(&mut dyn GuestR
 fn call_host<T>(
     store: &mut StoreInner<T>,
     host: u32,
-    ty: &RegisteredType,
+    ty: &FuncType,
     args: &[u64],
     results: &mut RawValues,
 ) -> Result<()> {
     if store.opaque.host_depth == HOST_DEPTH_MAX {
         return Err(Trap::StackOverflow.into());
     }
-    let Some(ty) = ty.as_func() else { return Err(not_a_function()) };
     let closure = Arc::clone(&store.hosts[host as usize]);
     let scope = store.opaque.roots.scopes.enter();
     store.opaque.host_depth += 1;

@@ -4,7 +4,7 @@ use core::num::NonZeroU32;
 
 use crate::error::{OutOfMemory, OutOfMemoryKind};
 use crate::object::HostId;
-use crate::types::RegisteredType;
+use crate::types::{FuncType, RegisteredType};
 
 /// A function of an instance: which instance, and which function of its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,13 @@ pub(crate) enum FuncKind {
 pub(crate) struct FuncEntity {
     pub(crate) ty: RegisteredType,
     pub(crate) kind: FuncKind,
+}
+
+impl FuncEntity {
+    /// What the function takes and returns.
+    pub(crate) fn signature(&self) -> &FuncType {
+        self.ty.as_func().expect("functions have function types")
+    }
 }
 
 /// All functions of a store. They live as long as it does, so the generation in their ids is always 0.

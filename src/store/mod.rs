@@ -7,6 +7,7 @@
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a [`GuestRunner`].
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "wasm"), expect(dead_code, reason = "what only a runner of guests needs"))]
 
 mod config;
 mod context;
@@ -33,7 +34,7 @@ pub use global::{Global, GlobalType};
 pub use memory::{Memory, MemoryAccessError};
 pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
-pub use typed::{IntoFunc, TypedFunc, WasmParams, WasmResults, WasmTy};
+pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use val::Val;
 
 pub(crate) use functions::{FuncEntity, FuncKind, GuestFunc};
