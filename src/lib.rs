@@ -93,3 +93,5 @@ pub mod space;
 pub mod store;
 pub mod trace;
 pub mod types;
+#[cfg(feature = "wasm")]
+pub mod wasm;

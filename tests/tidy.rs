@@ -174,8 +174,19 @@ fn the_readme_and_ci_run_the_same_commands() {
 #[test]
 fn the_top_level_holds_what_it_should() {
     let allowed = [
-        "Cargo.toml", "Cargo.lock", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT",
-        "src", "benches", "fuzz", "tests", "target",
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "src",
+        "benches",
+        "fuzz",
+        "tests",
+        "target",
     ];
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

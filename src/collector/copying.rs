@@ -38,10 +38,10 @@ impl Copying {
     }
 
     /// Blocks that objects of `bytes` bytes in all can take: an object is at most an eighth of a block, so that each
-    /// block but the last is filled to more than seven eighths.
+    /// block but the last is filled to seven eighths at least (the first of the heap too, which is 8 bytes short).
     fn blocks_for(bytes: u64, block_bytes: u32) -> usize {
         let blocks = (8 * bytes).div_ceil(7 * u64::from(block_bytes));
-        usize::try_from(blocks).map_or(usize::MAX / 4, |blocks| blocks + 1)
+        usize::try_from(blocks).unwrap_or(usize::MAX / 4)
     }
 
     /// Whether all objects can be evacuated, and after that once more.
@@ -64,21 +64,25 @@ impl Collector for Copying {
     }
 
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
-        if self.leftover.room() >= bytes {
-            let window = core::mem::replace(&mut self.leftover, Window::EMPTY);
-            self.object_bytes += u64::from(window.room());
-            return Ok(window);
-        }
-        let block = parts.blocks.take_block().ok_or(RefillError::NoRoom)?;
-        let window = Window { cursor: block.start, limit: block.end };
+        let reuses = self.leftover.room() >= bytes;
+        let window = if reuses {
+            self.leftover
+        } else {
+            let block = parts.blocks.take_block().ok_or(RefillError::NoRoom)?;
+            Window { cursor: block.start, limit: block.end }
+        };
         self.object_bytes += u64::from(window.room());
         if self.has_reserve(parts.blocks) {
-            Ok(window)
-        } else {
-            self.object_bytes -= u64::from(window.room());
-            parts.blocks.release_block(block.start);
-            Err(RefillError::NoRoom)
+            if reuses {
+                self.leftover = Window::EMPTY;
+            }
+            return Ok(window);
         }
+        self.object_bytes -= u64::from(window.room());
+        if !reuses {
+            parts.blocks.release_block(window.cursor);
+        }
+        Err(RefillError::Full)
     }
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
@@ -87,7 +91,7 @@ impl Collector for Copying {
             Ok(run)
         } else {
             parts.blocks.release_large(run.start);
-            Err(RefillError::NoRoom)
+            Err(RefillError::Full)
         }
     }
 
@@ -175,12 +179,11 @@ mod tests {
     #[test]
     fn the_reserve_covers_the_worst_packing() {
         for block_bytes in [4096, 32768] {
-            for bytes in (0..40 * u64::from(block_bytes)).step_by(1000) {
-                // Every object as large as can be, and each block left when just too little room is left.
-                let object = u64::from(block_bytes / 8);
-                let filled = 7 * object + 8;
-                let worst = bytes.div_ceil(filled);
-                assert!(Copying::blocks_for(bytes, block_bytes) as u64 >= worst);
+            // Every object as large as can be, and each block left when 8 bytes less than that are free in it.
+            let filled = 7 * u64::from(block_bytes / 8);
+            for blocks in 0..40 {
+                assert_eq!(Copying::blocks_for(blocks * filled, block_bytes) as u64, blocks);
+                assert_eq!(Copying::blocks_for(blocks * filled + 8, block_bytes) as u64, blocks + 1);
             }
         }
     }

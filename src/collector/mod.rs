@@ -53,6 +53,8 @@ pub struct CollectorTraits {
 pub enum RefillError {
     /// There is none now; the heap decides whether to collect, to grow or to give up.
     NoRoom,
+    /// There is none, and more memory would not help: the rest of the heap is needed for the next cycle.
+    Full,
     /// The heap's bytes are damaged.
     Corruption(Corruption),
 }
@@ -79,13 +81,13 @@ pub trait Collector: Send {
     /// A window with room for at least `bytes`, which is no more than the block table's `small_bytes_max`.
     ///
     /// # Errors
-    /// `NoRoom` if the collector has none to give without a collection or growth.
+    /// `NoRoom` or `Full` if the collector has none to give without a collection or growth.
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError>;
 
     /// Room for one object of `bytes` bytes, more than `small_bytes_max`. Leaves the window alone.
     ///
     /// # Errors
-    /// `NoRoom` as for [`Collector::refill`].
+    /// As for [`Collector::refill`].
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError>;
 
     /// A reference at `offset` of an object whose LOG bit is set is about to be overwritten.

@@ -1,7 +1,7 @@
 //! What a heap lends to its collector.
 
 use crate::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind};
-use crate::memory::LocalMemory;
+use crate::memory::{Growth, Limiter, LocalMemory, ResourceKind};
 use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
 use crate::space::{BlockTable, GRANULE_BYTES};
 
@@ -14,6 +14,8 @@ pub struct HeapParts<'a> {
     pub blocks: &'a mut BlockTable,
     /// The types that objects may have.
     pub types: &'a TypeTable,
+    /// Who is asked before the heap grows.
+    pub limiter: &'a Limiter,
     /// Whether freed bytes are overwritten, so that a stale reference is found at once.
     pub poison: bool,
 }
@@ -25,7 +27,8 @@ impl HeapParts<'_> {
     /// Commits at least `bytes` bytes more.
     ///
     /// # Errors
-    /// `HeapFull` if the heap's maximum does not allow it, `Host` if the memory cannot be had. Nothing is changed then.
+    /// `HeapFull` if the heap's maximum does not allow it, `Denied` if the limiter does not, `Host` if the memory cannot
+    /// be had. Nothing is changed then.
     pub fn grow(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         let committed = u64::from(self.blocks.committed_bytes());
         let limit = u64::from(self.blocks.limit_bytes());
@@ -35,15 +38,25 @@ impl HeapParts<'_> {
         if target > limit {
             return Err(refusal(OutOfMemoryKind::HeapFull));
         }
-        // The table first: it is the one that can be undone by doing nothing.
-        self.blocks.reserve(target).map_err(|_| refusal(OutOfMemoryKind::Host))?;
-        if let Ok(size) = usize::try_from(target)
-            && size > self.memory.byte_size()
-        {
-            self.memory.grow_to(size).map_err(|_| refusal(OutOfMemoryKind::Host))?;
-        }
-        self.blocks.commit(target);
-        Ok(())
+        let with_tables = |bytes| bytes + BlockTable::table_bytes(bytes);
+        let growth = Growth {
+            kind: ResourceKind::GcHeap,
+            current: with_tables(committed),
+            desired: with_tables(target),
+            maximum: Some(with_tables(limit)),
+        };
+        self.limiter.grow(&growth, || {
+            // The table first: it is the one that can be undone by doing nothing.
+            self.blocks.reserve(target).map_err(|_| refusal(OutOfMemoryKind::Host))?;
+            match usize::try_from(target) {
+                Ok(size) if size > self.memory.byte_size() => {
+                    self.memory.grow_to(size).map_err(|_| refusal(OutOfMemoryKind::Host))?;
+                }
+                _ => {}
+            }
+            self.blocks.commit(target);
+            Ok(())
+        })
     }
 
     /// Gives up a block, poisoned if the heap asks for that.

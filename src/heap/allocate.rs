@@ -11,8 +11,8 @@ use crate::space::{GRANULE_BYTES, LargeRun, Window};
 use crate::trace::RootSource;
 
 impl GcHeap {
-    /// Takes `bytes` bytes (a multiple of 8, at least 8) from the window and stores `header`; `None` if the window
-    /// has no room for them. The rest of the object is zero.
+    /// Takes `bytes` bytes (a multiple of 8, at least 8, at most the block table's `small_bytes_max`) from the window and
+    /// stores `header`; `None` if the window has no room for them. The rest of the object is zero.
     ///
     /// This is the sequence that compiled code may inline: add, compare, store.
     #[inline(always)]
@@ -20,6 +20,13 @@ impl GcHeap {
         let at = self.window.take(bytes)?;
         object::store_u32(self.memory.bytes_mut(), at as usize, header.bits())?;
         NonZeroU32::new(at)
+    }
+
+    /// The same for objects of any size: a large one is never in the window, even where that has room for it.
+    #[inline(always)]
+    fn try_allocate_sized(&mut self, header: VMGcHeader, bytes: u64) -> Option<NonZeroU32> {
+        let bytes = u32::try_from(bytes).ok().filter(|&bytes| bytes <= self.blocks.small_bytes_max())?;
+        self.try_allocate(header, bytes)
     }
 
     /// Allocates a struct, all fields zero.
@@ -32,9 +39,10 @@ impl GcHeap {
     #[inline(always)]
     pub fn allocate_struct(&mut self, ty: &ObjectType, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
         let Some(layout) = ty.as_struct() else { return Err(wrong_kind(ty, "struct")) };
-        match self.try_allocate(ty.header(), layout.size) {
+        let bytes = u64::from(layout.size);
+        match self.try_allocate_sized(ty.header(), bytes) {
             Some(at) => Ok(at),
-            None => self.allocate_slow(ty.header(), u64::from(layout.size), roots),
+            None => self.allocate_slow(ty.header(), bytes, roots),
         }
     }
 
@@ -46,11 +54,7 @@ impl GcHeap {
     pub fn allocate_array(&mut self, ty: &ObjectType, length: u32, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
         let Some(layout) = ty.as_array() else { return Err(wrong_kind(ty, "array")) };
         let bytes = layout.size_for_len(length);
-        let in_window = u32::try_from(bytes)
-            .ok()
-            .filter(|&bytes| bytes <= self.blocks.small_bytes_max())
-            .and_then(|bytes| self.try_allocate(ty.header(), bytes));
-        let at = match in_window {
+        let at = match self.try_allocate_sized(ty.header(), bytes) {
             Some(at) => at,
             None => self.allocate_slow(ty.header(), bytes, roots)?,
         };
@@ -177,12 +181,13 @@ impl GcHeap {
         }
         loop {
             let (collector, mut parts) = self.split();
-            match attempt(collector, &mut parts) {
+            let growth_helps = match attempt(collector, &mut parts) {
                 Ok(room) => return Ok(room),
                 Err(RefillError::Corruption(corruption)) => return Err(self.damaged_by(corruption)),
-                Err(RefillError::NoRoom) => {}
-            }
-            if self.grow_for(bytes, &mut refusal) {
+                Err(RefillError::NoRoom) => true,
+                Err(RefillError::Full) => false,
+            };
+            if growth_helps && self.grow_for(bytes, &mut refusal) {
                 continue;
             }
             if !may_collect {

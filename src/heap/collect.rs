@@ -29,8 +29,8 @@ impl GcHeap {
         let (collector, mut parts) = self.split();
         collector.begin(&mut parts, reason)?;
         let mut report = CycleReport::default();
-        let GcHeap { memory, types, blocks, collector, externs, config, .. } = self;
-        let parts = HeapParts { memory, blocks, types, poison: config.poison };
+        let GcHeap { memory, types, blocks, collector, externs, limiter, config, .. } = self;
+        let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison };
         let mut cycle = Cycle { parts, roots, weak: externs, report: &mut report };
         loop {
             match collector.step(&mut cycle, Budget::UNLIMITED) {

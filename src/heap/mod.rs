@@ -29,7 +29,7 @@ pub use stats::HeapStats;
 use self::extern_table::ExternTable;
 use crate::collector::{Collector, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
-use crate::memory::{LocalMemory, MemoryCreator, MemoryType, VecMemory};
+use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, VecMemory};
 use crate::object::{ObjectType, TypeTable};
 use crate::space::{BlockTable, Window};
 
@@ -50,6 +50,7 @@ pub struct GcHeap {
     stats: HeapStats,
     config: HeapConfig,
     creator: Arc<dyn MemoryCreator>,
+    limiter: Limiter,
     /// The collector's own word on it, asked once.
     hears_roots: bool,
     /// Memory is obtained at the first allocation.
@@ -81,6 +82,7 @@ impl GcHeap {
             pacer: Pacer::new(),
             stats: HeapStats::default(),
             creator,
+            limiter: Limiter::default(),
             attached: false,
             hidden: Window::EMPTY,
             zeal_left: config.zeal.map_or(0, NonZeroU32::get),
@@ -95,6 +97,11 @@ impl GcHeap {
     /// If types of two engines are mixed, which a store refuses.
     pub fn register_type(&mut self, ty: &Arc<ObjectType>) {
         self.types.register(ty);
+    }
+
+    /// Sets who is asked before the heap grows.
+    pub fn set_limiter(&mut self, limiter: Limiter) {
+        self.limiter = limiter;
     }
 
     /// The types this heap knows.
@@ -137,49 +144,43 @@ impl GcHeap {
         self.memory.bytes_mut()
     }
 
-    /// Obtains the heap's memory: as much address space as configured, or half of that, and so on, so that a host
-    /// short of address space still gets a heap; its base may move then.
+    /// Obtains the heap's memory, without any bytes, and then its initial size as a growth like any other.
     fn attach(&mut self) -> Result<()> {
-        let initial = self.config.initial_bytes.min(u64::from(self.blocks.limit_bytes()));
-        let refused = |asked| {
-            Error::from(OutOfMemory {
-                kind: OutOfMemoryKind::Host,
-                asked,
-                in_use: 0,
-                limit: self.config.max_bytes,
-                largest_free: 0,
-            })
-        };
-        let ty = MemoryType::builder()
-            .memory64(true)
-            .page_size_log2(0)
-            .min(initial)
-            .max(Some(self.config.max_bytes))
-            .build()?;
-        let to_usize = |bytes: u64| usize::try_from(bytes).map_err(|_| refused(bytes));
-        self.blocks.reserve(initial).map_err(|_| refused(initial))?;
-        let mut reserve = self.config.reserve_bytes.unwrap_or(self.config.max_bytes).max(initial);
-        let memory = loop {
-            let (minimum, maximum) = (to_usize(initial)?, to_usize(self.config.max_bytes)?);
-            match self.creator.new_memory(ty, minimum, Some(maximum), Some(to_usize(reserve)?), 0) {
-                Ok(memory) => break memory,
-                Err(_) if reserve > initial => reserve = (reserve / 2).max(initial),
-                Err(_) => return Err(refused(initial)),
-            }
-        };
-        self.memory = LocalMemory::new(memory);
-        self.blocks.commit(initial);
+        let ty = MemoryType::builder().memory64(true).page_size_log2(0).max(Some(self.config.max_bytes)).build()?;
+        self.memory = LocalMemory::new(self.reserve(ty)?);
+        let initial = self.config.initial_bytes;
+        let (collector, mut parts) = self.split();
+        let initial = initial.min(u64::from(parts.blocks.limit_bytes()));
+        parts.grow(initial)?;
+        collector.attach(&mut parts);
         self.attached = true;
         self.stats.committed_bytes_max = u64::from(self.blocks.committed_bytes());
-        let (collector, mut parts) = self.split();
-        collector.attach(&mut parts);
         Ok(())
+    }
+
+    /// As much address space as configured, or half of that, and so on, so that a host short of address space still
+    /// gets a heap; its base may move then.
+    fn reserve(&self, ty: MemoryType) -> Result<Box<dyn LinearMemory>, OutOfMemory> {
+        let HeapConfig { max_bytes, reserve_bytes, .. } = self.config;
+        let mut reserve = reserve_bytes.unwrap_or(max_bytes);
+        loop {
+            let sizes = (usize::try_from(max_bytes), usize::try_from(reserve));
+            if let (Ok(maximum), Ok(reserve)) = sizes
+                && let Ok(memory) = self.creator.new_memory(ty, 0, Some(maximum), Some(reserve), 0)
+            {
+                return Ok(memory);
+            }
+            if reserve == 0 {
+                return Err(self.out_of_memory(OutOfMemoryKind::Host, self.config.initial_bytes));
+            }
+            reserve /= 2;
+        }
     }
 
     /// The collector, and what it is lent.
     fn split(&mut self) -> (&mut dyn Collector, HeapParts<'_>) {
-        let GcHeap { memory, types, blocks, collector, config, .. } = self;
-        (&mut **collector, HeapParts { memory, blocks, types, poison: config.poison })
+        let GcHeap { memory, types, blocks, collector, limiter, config, .. } = self;
+        (&mut **collector, HeapParts { memory, blocks, types, limiter, poison: config.poison })
     }
 
     /// Marks the heap damaged.

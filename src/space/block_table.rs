@@ -124,14 +124,28 @@ impl BlockTable {
     /// Blocks that committing the rest of the heap would add.
     #[must_use]
     pub fn growable_blocks(&self) -> usize {
-        self.limit / self.block_granules - self.committed() / self.block_granules
+        (self.limit / self.block_granules).saturating_sub(self.settled_places())
     }
 
     /// Bytes to be committed so that at least `blocks` blocks more are free.
     #[must_use]
     pub fn bytes_to_add_blocks(&self, blocks: usize) -> u64 {
-        let places = self.committed() / self.block_granules + blocks;
-        (places * self.block_granules - self.committed()) as u64 * u64::from(GRANULE_BYTES)
+        let places = self.settled_places() + blocks;
+        (places * self.block_granules).saturating_sub(self.committed()) as u64 * u64::from(GRANULE_BYTES)
+    }
+
+    /// Block places that committing more adds no free block to: those committed wholly, and one committed in part if a
+    /// large object has taken of that part.
+    fn settled_places(&self) -> usize {
+        let whole = self.committed() / self.block_granules;
+        let part = self.states.get(whole * self.block_granules..).unwrap_or_default();
+        whole + usize::from(part.iter().any(|&bits| !Granule::from_bits(bits).is_free()))
+    }
+
+    /// Bytes that the table of a heap of `bytes` bytes takes.
+    #[must_use]
+    pub fn table_bytes(bytes: u64) -> u64 {
+        bytes >> GRANULE_SHIFT
     }
 
     /// Makes sure that [`BlockTable::commit`] of `bytes` bytes needs no host memory.

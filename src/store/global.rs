@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{AsContext, AsContextMut, StoreId, StoreOpaque, Val};
-use crate::error::{Misuse, Result};
+use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::types::{Mutability, ValType};
 
 /// The type of a global.
@@ -60,7 +60,7 @@ impl StoreOpaque {
         let slot = if is_gc_ref {
             let slot = self.roots.global_refs.len();
             if !self.roots.global_refs.grow(&mut self.heap, 1, low_word(raw)) {
-                return Err(host_memory(4));
+                return Err(host_memory(4).into());
             }
             Some(slot)
         } else {
@@ -101,14 +101,13 @@ fn low_word(raw: u64) -> u32 {
 
 /// The index of the next of `len` things of a store.
 pub(super) fn next_index(len: usize) -> Result<u32> {
-    u32::try_from(len).map_err(|_| host_memory(len as u64))
+    u32::try_from(len).map_err(|_| host_memory(len as u64).into())
 }
 
 /// The host has no memory for a part of a store.
 #[cold]
-pub(super) fn host_memory(asked: u64) -> crate::error::Error {
-    use crate::error::{OutOfMemory, OutOfMemoryKind};
-    OutOfMemory { kind: OutOfMemoryKind::Host, asked, in_use: 0, limit: u64::MAX, largest_free: 0 }.into()
+pub(super) fn host_memory(asked: u64) -> OutOfMemory {
+    OutOfMemory { kind: OutOfMemoryKind::Host, asked, in_use: 0, limit: u64::MAX, largest_free: 0 }
 }
 
 /// A handle to a global of a store.

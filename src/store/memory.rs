@@ -3,7 +3,7 @@
 use super::global::{host_memory, next_index};
 use super::{AsContext, AsContextMut, Config, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::memory::{LocalMemory, MemoryType};
+use crate::memory::{Growth, Limiter, LocalMemory, MemoryType, ResourceKind};
 
 /// A linear memory of a store.
 #[derive(Debug)]
@@ -26,8 +26,7 @@ pub struct MemoryAccessError {
 
 impl MemoryEntity {
     /// A memory of at least its type's minimum, with address space for all of its maximum if the host has that.
-    fn new(config: &Config, ty: MemoryType) -> Result<MemoryEntity> {
-        ty.validate()?;
+    fn new(config: &Config, ty: MemoryType) -> Result<MemoryEntity, OutOfMemory> {
         let minimum = ty.minimum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
         let Some(minimum) = minimum else { return Err(host_memory(u64::MAX)) };
         let maximum = ty.maximum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
@@ -49,7 +48,7 @@ impl MemoryEntity {
     }
 
     /// Grows by `delta` pages and gives the old size in pages.
-    pub(crate) fn grow(&mut self, delta: u64) -> Result<u64, OutOfMemory> {
+    fn grow(&mut self, limiter: &Limiter, delta: u64) -> Result<u64, OutOfMemory> {
         let old = self.pages();
         let in_use = self.memory.byte_size() as u64;
         let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
@@ -65,7 +64,13 @@ impl MemoryEntity {
                 limit: limit.saturating_mul(self.ty.page_size()),
                 largest_free: 0,
             })?;
-        self.memory.grow_to(bytes)?;
+        let growth = Growth {
+            kind: ResourceKind::LinearMemory,
+            current: in_use,
+            desired: bytes as u64,
+            maximum: self.ty.maximum_byte_size(),
+        };
+        limiter.grow(&growth, || self.memory.grow_to(bytes))?;
         Ok(old)
     }
 }
@@ -74,8 +79,20 @@ impl StoreOpaque {
     /// Makes a memory and gives its index.
     pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<u32> {
         let index = next_index(self.memories.len())?;
-        self.memories.push(MemoryEntity::new(self.engine.config(), ty)?);
+        let growth = Growth {
+            kind: ResourceKind::LinearMemory,
+            current: 0,
+            desired: ty.minimum_byte_size().unwrap_or(u64::MAX),
+            maximum: ty.maximum_byte_size(),
+        };
+        ty.validate()?;
+        self.memories.push(self.limiter.grow(&growth, || MemoryEntity::new(self.engine.config(), ty))?);
         Ok(index)
+    }
+
+    /// Grows a memory by `delta` pages and gives the old size in pages.
+    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Result<u64, OutOfMemory> {
+        self.memories[index as usize].grow(&self.limiter, delta)
     }
 }
 
@@ -215,7 +232,7 @@ impl Memory {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let index = self.index_in(opaque)?;
-        Ok(opaque.memories[index as usize].grow(delta)?)
+        Ok(opaque.grow_memory(index, delta)?)
     }
 
     pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Memory {

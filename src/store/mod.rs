@@ -48,6 +48,7 @@ pub(crate) use table::TableEntity;
 use self::context::StoreInner;
 use crate::error::Result;
 use crate::heap::HeapStats;
+use crate::memory::{Limiter, ResourceLimiter};
 
 /// A heap and everything that instances in it can refer to, with the embedder's own `T`.
 ///
@@ -113,6 +114,13 @@ impl<T> Store<T> {
     #[must_use]
     pub fn heap_stats(&self) -> HeapStats {
         self.inner.opaque.heap.stats()
+    }
+
+    /// Sets who is asked before a memory, a table or the heap of this store grows.
+    pub fn limiter(&mut self, limiter: impl ResourceLimiter + 'static) {
+        let limiter = Limiter::new(limiter);
+        self.inner.opaque.heap.set_limiter(limiter.clone());
+        self.inner.opaque.limiter = limiter;
     }
 
     /// The fuel that is left.

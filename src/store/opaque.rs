@@ -9,6 +9,7 @@ use super::roots::RootSet;
 use super::{Engine, GuestRunner, MemoryEntity};
 use crate::error::{Misuse, Result};
 use crate::heap::GcHeap;
+use crate::memory::Limiter;
 
 /// Tells stores apart: the one number that is counted for the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) roots: RootSet,
     pub(crate) functions: Functions,
     pub(crate) memories: Vec<MemoryEntity>,
+    /// Who is asked before a memory, a table or the heap grows.
+    pub(crate) limiter: Limiter,
     /// What guests may still spend, if the engine consumes fuel.
     pub(crate) fuel: u64,
     /// Whoever runs guests; out of its place while it does.
@@ -53,6 +56,7 @@ impl StoreOpaque {
             roots: RootSet::default(),
             functions: Functions::default(),
             memories: Vec::new(),
+            limiter: Limiter::default(),
             fuel: 0,
             guest: None,
             host_depth: 0,

@@ -5,9 +5,10 @@ use std::any::Any;
 use std::fmt;
 
 use super::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
-use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::object::VMGcRef;
+use crate::error::{Corruption, CorruptionKind, Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::object::{VMGcKind, VMGcRef};
 use crate::root::{OwnedSlot, ScopeMark, ScopeSlot};
+use crate::types::{CompositeKind, HeapType};
 
 /// Marks handles to host values.
 #[derive(Clone, Copy, Debug)]
@@ -210,5 +211,25 @@ impl Rooted<AnyRef> {
     pub fn as_i31_s(&self, store: impl AsContext) -> Result<Option<i32>> {
         let raw = self.raw_in(store.as_context().opaque())?;
         Ok(VMGcRef::from_raw_u32(raw).and_then(|reference| reference.as_i31_s()))
+    }
+
+    /// What the reference leads to: `i31`, the type of the struct or array, or `extern` for a host value that was
+    /// made internal.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn ty(&self, store: impl AsContext) -> Result<HeapType> {
+        let context = store.as_context();
+        let raw = self.raw_in(context.opaque())?;
+        if raw & VMGcRef::I31_TAG != 0 {
+            return Ok(HeapType::I31);
+        }
+        let header = context.opaque().heap.header(raw)?;
+        match header.kind() {
+            Some(VMGcKind::Struct) => Ok(HeapType::concrete(header.ty(), CompositeKind::Struct)),
+            Some(VMGcKind::Array) => Ok(HeapType::concrete(header.ty(), CompositeKind::Array)),
+            Some(VMGcKind::Extern) => Ok(HeapType::Extern),
+            Some(VMGcKind::Exn) | None => Err(Corruption::new(CorruptionKind::BadHeader, raw).into()),
+        }
     }
 }

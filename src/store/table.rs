@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use super::global::{host_memory, next_index};
+use super::global::next_index;
 use super::{AsContext, AsContextMut, RefArray, StoreId, StoreOpaque, Val};
-use crate::error::{Misuse, Result};
+use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::heap::GcHeap;
+use crate::memory::{Growth, Limiter, ResourceKind};
 use crate::types::{RefType, ValType};
 
 /// The type of a table.
@@ -64,24 +66,41 @@ impl StoreOpaque {
     /// Makes a table whose elements hold `raw`, and gives its index.
     pub(crate) fn new_table(&mut self, ty: TableType, raw: u32) -> Result<u32> {
         let index = next_index(self.roots.tables.len())?;
-        let mut elements = RefArray::new(ty.element());
-        let minimum = usize::try_from(ty.minimum()).unwrap_or(usize::MAX);
-        if ty.minimum() > TABLE_ELEMENTS_MAX || !elements.grow(&mut self.heap, minimum, raw) {
-            return Err(host_memory(ty.minimum().saturating_mul(4)));
-        }
-        self.roots.tables.push(TableEntity { ty, elements });
+        let mut table = TableEntity { ty, elements: RefArray::new(ty.element()) };
+        table.grow(&mut self.heap, &self.limiter, ty.minimum(), raw)?;
+        self.roots.tables.push(table);
         Ok(index)
     }
 
-    /// Grows a table by `delta` elements that hold `raw` and gives the old number; `None` if it cannot.
-    pub(crate) fn grow_table(&mut self, index: u32, delta: u64, raw: u32) -> Option<u64> {
-        let table = self.roots.tables.get_mut(index as usize)?;
-        let old = table.elements.len() as u64;
-        let limit = table.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX);
-        let new = old.checked_add(delta).filter(|&new| new <= limit)?;
-        let delta = usize::try_from(new - old).ok()?;
-        table.elements.grow(&mut self.heap, delta, raw).then_some(old)
+    /// Grows a table by `delta` elements that hold `raw` and gives the old number.
+    pub(crate) fn grow_table(&mut self, index: u32, delta: u64, raw: u32) -> Result<u64, OutOfMemory> {
+        match self.roots.tables.get_mut(index as usize) {
+            Some(table) => table.grow(&mut self.heap, &self.limiter, delta, raw),
+            None => Err(refused(OutOfMemoryKind::TooLarge, delta, 0, 0)),
+        }
     }
+}
+
+impl TableEntity {
+    fn grow(&mut self, heap: &mut GcHeap, limiter: &Limiter, delta: u64, raw: u32) -> Result<u64, OutOfMemory> {
+        let current = self.elements.len() as u64;
+        let maximum = self.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX);
+        let desired = current.checked_add(delta).filter(|&desired| desired <= maximum);
+        let (Some(desired), Ok(count)) = (desired, usize::try_from(delta)) else {
+            return Err(refused(OutOfMemoryKind::TooLarge, delta, current, maximum));
+        };
+        let growth = Growth { kind: ResourceKind::Table, current, desired, maximum: Some(maximum) };
+        limiter.grow(&growth, || {
+            let grown = self.elements.grow(heap, count, raw);
+            if grown { Ok(current) } else { Err(refused(OutOfMemoryKind::Host, delta, current, maximum)) }
+        })
+    }
+}
+
+/// A refusal in bytes of a table counted in elements.
+fn refused(kind: OutOfMemoryKind, delta: u64, current: u64, maximum: u64) -> OutOfMemory {
+    let bytes = |elements: u64| elements.saturating_mul(4);
+    OutOfMemory { kind, asked: bytes(delta), in_use: bytes(current), limit: bytes(maximum), largest_free: 0 }
 }
 
 /// A handle to a table of a store.
@@ -168,7 +187,7 @@ impl Table {
         let opaque = context.opaque_mut();
         let index = self.index_in(opaque)?;
         let raw = raw_element(opaque, opaque.roots.tables[index as usize].ty, init)?;
-        opaque.grow_table(index, delta, raw).ok_or_else(|| host_memory(delta.saturating_mul(4)))
+        Ok(opaque.grow_table(index, delta, raw)?)
     }
 
     pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Table {

@@ -1,0 +1,189 @@
+//! What a module defines, in the form that translation and instantiation need.
+
+use std::sync::Arc;
+
+use super::code::{Load, Width};
+use crate::object::{ObjectLayout, ObjectType};
+use crate::store::Engine;
+use crate::types::{CompositeType, FuncType, RegisteredType, StorageType, ValType};
+
+/// Which of the two frames a value lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Numbers, function references among them.
+    Num,
+    /// What the collector traces.
+    Ref,
+}
+
+impl Class {
+    /// Where values of type `ty` live.
+    pub(super) fn of(ty: ValType) -> Class {
+        if ty.is_vmgcref_type() { Class::Ref } else { Class::Num }
+    }
+}
+
+/// The classes of a function's parameters and results.
+#[derive(Debug)]
+pub(super) struct Signature {
+    pub(super) params: Box<[Class]>,
+    pub(super) results: Box<[Class]>,
+}
+
+impl Signature {
+    fn new(ty: &FuncType) -> Signature {
+        let classes = |types: &[ValType]| types.iter().map(|&ty| Class::of(ty)).collect();
+        Signature { params: classes(ty.params()), results: classes(ty.results()) }
+    }
+}
+
+/// How many of `classes` are numbers, and how many references.
+pub(super) fn count(classes: &[Class]) -> (u32, u32) {
+    let refs = classes.iter().filter(|&&class| class == Class::Ref).count();
+    // The registry refuses functions of more than a thousand parameters or results.
+    let [refs, all] = [refs, classes.len()].map(|n| u32::try_from(n).expect("limited by the type's own limits"));
+    (all - refs, refs)
+}
+
+/// What a field or an element holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A number of this width.
+    Num(Width),
+    /// A reference that the collector traces.
+    Ref,
+}
+
+impl Place {
+    fn of(storage: StorageType) -> Place {
+        match storage.byte_width() {
+            _ if storage.is_vmgcref_type() => Place::Ref,
+            1 => Place::Num(Width::B1),
+            2 => Place::Num(Width::B2),
+            4 => Place::Num(Width::B4),
+            8 => Place::Num(Width::B8),
+            width => unreachable!("the loader refuses fields of {width} bytes"),
+        }
+    }
+
+    /// How a number is read from here; packed fields are sign-extended if `signed`.
+    pub(super) fn load(self, signed: bool) -> Option<Load> {
+        Some(match self {
+            Place::Ref => return None,
+            Place::Num(Width::B1) if signed => Load::S8,
+            Place::Num(Width::B1) => Load::U8,
+            Place::Num(Width::B2) if signed => Load::S16,
+            Place::Num(Width::B2) => Load::U16,
+            Place::Num(Width::B4) => Load::U32,
+            Place::Num(Width::B8) => Load::U64,
+        })
+    }
+
+    /// The bytes that a value takes here.
+    pub(super) fn bytes(self) -> u32 {
+        match self {
+            Place::Num(width) => width.bytes(),
+            Place::Ref => 4,
+        }
+    }
+}
+
+/// A field of a struct: where it lies and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    pub(super) offset: u32,
+    pub(super) place: Place,
+}
+
+/// What the machine needs to know to make a struct.
+#[derive(Debug)]
+pub(super) struct StructPlan {
+    pub(super) ty: Arc<ObjectType>,
+    pub(super) size: u32,
+    pub(super) fields: Box<[Field]>,
+}
+
+/// What the machine needs to know to make an array.
+#[derive(Debug)]
+pub(super) struct ArrayPlan {
+    pub(super) ty: Arc<ObjectType>,
+    pub(super) element: Place,
+}
+
+/// A type of the module, prepared by what it is.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Func(Signature),
+    Struct(StructPlan),
+    Array(ArrayPlan),
+}
+
+/// A type of the module.
+#[derive(Debug)]
+pub(super) struct Defined {
+    pub(super) ty: RegisteredType,
+    pub(super) shape: Shape,
+}
+
+impl Defined {
+    /// Prepares `ty`. No field of it may be a vector.
+    pub(super) fn new(engine: &Engine, ty: RegisteredType) -> Defined {
+        let object_type = || engine.object_type(&ty).expect("structs and arrays have a layout");
+        let shape = match ty.composite() {
+            CompositeType::Func(func) => Shape::Func(Signature::new(func)),
+            CompositeType::Struct(fields) => {
+                let object = object_type();
+                let ObjectLayout::Struct(layout) = object.layout() else { unreachable!("the layout of a struct") };
+                let places = layout.fields.iter().zip(fields.fields());
+                let fields =
+                    places.map(|(at, field)| Field { offset: at.offset, place: Place::of(field.storage) }).collect();
+                Shape::Struct(StructPlan { size: layout.size, fields, ty: object })
+            }
+            CompositeType::Array(array) => {
+                Shape::Array(ArrayPlan { ty: object_type(), element: Place::of(array.element().storage) })
+            }
+        };
+        Defined { ty, shape }
+    }
+}
+
+/// The types and index spaces of a module, as far as its code refers to them.
+#[derive(Debug)]
+pub(super) struct Definitions {
+    pub(super) engine: Engine,
+    pub(super) types: Vec<Defined>,
+    /// The type index of each function, the imported ones first.
+    pub(super) functions: Vec<u32>,
+    /// How many of them are imported.
+    pub(super) imported_functions: u32,
+    /// Where the elements of each table live.
+    pub(super) tables: Vec<Class>,
+    /// Where the value of each global lives.
+    pub(super) globals: Vec<Class>,
+}
+
+impl Definitions {
+    /// The signature of the function type with index `ty`.
+    pub(super) fn signature(&self, ty: u32) -> &Signature {
+        match &self.types[ty as usize].shape {
+            Shape::Func(signature) => signature,
+            _ => unreachable!("validated to be a function type"),
+        }
+    }
+
+    /// The struct type with index `ty`.
+    pub(super) fn structure(&self, ty: u32) -> &StructPlan {
+        match &self.types[ty as usize].shape {
+            Shape::Struct(plan) => plan,
+            _ => unreachable!("validated to be a struct type"),
+        }
+    }
+
+    /// The array type with index `ty`.
+    pub(super) fn array(&self, ty: u32) -> &ArrayPlan {
+        match &self.types[ty as usize].shape {
+            Shape::Array(plan) => plan,
+            _ => unreachable!("validated to be an array type"),
+        }
+    }
+}

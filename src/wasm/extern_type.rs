@@ -1,0 +1,111 @@
+//! The types of what is imported and exported, and when one thing may stand for another.
+
+use core::fmt;
+
+use crate::error::Misuse;
+use crate::memory::MemoryType;
+use crate::store::{AsContext, Extern, GlobalType, StoreOpaque, TableType};
+use crate::types::{Mutability, RegisteredType, TypeRegistry, ValType};
+
+/// The type of something that can be imported and exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExternType {
+    /// Of a function.
+    Func(RegisteredType),
+    /// Of a table.
+    Table(TableType),
+    /// Of a linear memory.
+    Memory(MemoryType),
+    /// Of a global.
+    Global(GlobalType),
+}
+
+impl fmt::Display for ExternType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExternType::Func(ty) => write!(f, "{}", ty.composite()),
+            ExternType::Table(ty) => write!(f, "{ty}"),
+            ExternType::Memory(ty) => match ty.maximum() {
+                Some(maximum) => write!(f, "(memory {} {maximum})", ty.minimum()),
+                None => write!(f, "(memory {})", ty.minimum()),
+            },
+            ExternType::Global(ty) => write!(f, "{ty}"),
+        }
+    }
+}
+
+impl ExternType {
+    /// The type of `item` as it is now: a memory or a table has grown to its minimum.
+    ///
+    /// # Errors
+    /// If the item belongs to another store.
+    pub fn of(item: Extern, store: impl AsContext) -> Result<ExternType, Misuse> {
+        ExternType::of_opaque(item, store.as_context().opaque())
+    }
+
+    pub(super) fn of_opaque(item: Extern, store: &StoreOpaque) -> Result<ExternType, Misuse> {
+        let gone = Misuse::StaleHandle;
+        Ok(match item {
+            Extern::Func(func) => {
+                let raw = func.raw_in(store)?;
+                ExternType::Func(store.functions.get(raw).ok_or(gone)?.ty.clone())
+            }
+            Extern::Table(table) => {
+                let table = store.roots.tables.get(table.index_in(store)? as usize).ok_or(gone)?;
+                let ty = table.ty;
+                ExternType::Table(TableType::new(ty.element(), table.elements.len() as u64, ty.maximum()))
+            }
+            Extern::Memory(memory) => {
+                let memory = store.memories.get(memory.index_in(store)? as usize).ok_or(gone)?;
+                let mut builder = MemoryType::builder();
+                builder
+                    .min(memory.pages())
+                    .max(memory.ty.maximum())
+                    .memory64(memory.ty.is_64())
+                    .shared(memory.ty.is_shared())
+                    .page_size_log2(memory.ty.page_size_log2());
+                ExternType::Memory(builder.build()?)
+            }
+            Extern::Global(global) => {
+                let global = store.roots.globals.get(global.index_in(store)? as usize).ok_or(gone)?;
+                ExternType::Global(global.ty)
+            }
+        })
+    }
+
+    /// Whether something of this type may be given where `wanted` is imported.
+    #[must_use]
+    pub fn matches(&self, wanted: &ExternType, types: &TypeRegistry) -> bool {
+        match (self, wanted) {
+            (ExternType::Func(given), ExternType::Func(wanted)) => given.is_subtype_of(wanted),
+            (ExternType::Table(given), ExternType::Table(wanted)) => {
+                given.element() == wanted.element()
+                    && limits_match((given.minimum(), given.maximum()), (wanted.minimum(), wanted.maximum()))
+            }
+            (ExternType::Memory(given), ExternType::Memory(wanted)) => {
+                (given.is_64(), given.is_shared(), given.page_size_log2())
+                    == (wanted.is_64(), wanted.is_shared(), wanted.page_size_log2())
+                    && limits_match((given.minimum(), given.maximum()), (wanted.minimum(), wanted.maximum()))
+            }
+            (ExternType::Global(given), ExternType::Global(wanted)) => {
+                let (from, to): (ValType, ValType) = (given.content(), wanted.content());
+                given.mutability() == wanted.mutability()
+                    && match wanted.mutability() {
+                        Mutability::Const => types.matches(from, to),
+                        Mutability::Var => from == to,
+                    }
+            }
+            _ => false,
+        }
+    }
+}
+
+fn limits_match(given: (u64, Option<u64>), wanted: (u64, Option<u64>)) -> bool {
+    given.0 >= wanted.0
+        && match (given.1, wanted.1) {
+            (_, None) => true,
+            (Some(given), Some(wanted)) => given <= wanted,
+            (None, Some(_)) => false,
+        }
+}

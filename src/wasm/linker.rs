@@ -1,0 +1,209 @@
+//! Linking by name.
+
+use core::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
+
+use super::instance::Instance;
+use super::module::Module;
+use crate::error::{Misuse, Result};
+use crate::store::{AsContextMut, Caller, Engine, Extern, Func, IntoFunc, Val};
+use crate::types::FuncType;
+
+type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
+
+/// Names for what modules import.
+///
+/// Host functions are defined once and can be linked into any store; other items belong to a store.
+pub struct Linker<T> {
+    engine: Engine,
+    definitions: HashMap<(Box<str>, Box<str>), Definition<T>>,
+    shadowing: bool,
+}
+
+enum Definition<T> {
+    Item(Extern),
+    Host {
+        ty: FuncType,
+        func: HostFunc<T>,
+        /// The function in the store that it was last linked into.
+        made: Mutex<Option<Func>>,
+    },
+}
+
+impl<T: 'static> Linker<T> {
+    /// A linker that knows no names.
+    #[must_use]
+    pub fn new(engine: &Engine) -> Linker<T> {
+        Linker { engine: engine.clone(), definitions: HashMap::new(), shadowing: false }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Sets whether a name may be defined again; off at first.
+    pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
+        self.shadowing = allow;
+        self
+    }
+
+    /// Defines `item` under two names.
+    ///
+    /// # Errors
+    /// If the names are taken.
+    pub fn define(&mut self, module: &str, name: &str, item: impl Into<Extern>) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Item(item.into()))
+    }
+
+    /// Defines a Rust closure under two names: see [`Func::wrap`].
+    ///
+    /// # Errors
+    /// If the names are taken.
+    pub fn func_wrap<Params, Results>(
+        &mut self,
+        module: &str,
+        name: &str,
+        func: impl IntoFunc<T, Params, Results>,
+    ) -> Result<&mut Self> {
+        let ty = func.ty();
+        self.func_new(module, name, ty, func.into_dynamic())
+    }
+
+    /// Defines a host function of type `ty` under two names: see [`Func::new`].
+    ///
+    /// # Errors
+    /// If the names are taken.
+    pub fn func_new(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Host { ty, func: Arc::new(func), made: Mutex::new(None) })
+    }
+
+    /// Defines all exports of `instance` under the name `module`.
+    ///
+    /// # Errors
+    /// If a name is taken.
+    ///
+    /// # Panics
+    /// If the instance is one of another store.
+    pub fn instance(
+        &mut self,
+        store: impl AsContextMut<Data = T>,
+        module: &str,
+        instance: Instance,
+    ) -> Result<&mut Self> {
+        for export in instance.exports(store) {
+            self.define(module, export.name(), export.item())?;
+        }
+        Ok(self)
+    }
+
+    /// Instantiates `module` and defines all that it exports under the name `name`.
+    ///
+    /// # Errors
+    /// Those of [`Linker::instantiate`]; if a name is taken.
+    pub fn module(&mut self, mut store: impl AsContextMut<Data = T>, name: &str, module: &Module) -> Result<&mut Self> {
+        let instance = self.instantiate(&mut store, module)?;
+        self.instance(store, name, instance)
+    }
+
+    /// Gives all that is defined under the module name `module` the module name `alias` too.
+    ///
+    /// # Errors
+    /// If a name is taken.
+    pub fn alias_module(&mut self, module: &str, alias: &str) -> Result<&mut Self> {
+        let names = self.definitions.keys().filter(|(from, _)| **from == *module);
+        let names: Vec<Box<str>> = names.map(|(_, name)| name.clone()).collect();
+        for name in names {
+            let key = (Box::from(module), name);
+            let copy = match &self.definitions[&key] {
+                Definition::Item(item) => Definition::Item(*item),
+                Definition::Host { ty, func, .. } => {
+                    Definition::Host { ty: ty.clone(), func: Arc::clone(func), made: Mutex::new(None) }
+                }
+            };
+            self.insert(alias, &key.1, copy)?;
+        }
+        Ok(self)
+    }
+
+    /// What is defined under two names, as an item of `store`.
+    pub fn get(&self, store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Option<Extern> {
+        self.resolve(store, module, name).ok().flatten()
+    }
+
+    /// Instantiates `module` with what its imports name.
+    ///
+    /// # Errors
+    /// If an import is not defined, or does not match; those of [`Instance::new`].
+    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>, module: &Module) -> Result<Instance> {
+        let mut imports = Vec::with_capacity(module.imports().len());
+        for import in module.imports() {
+            match self.resolve(&mut store, import.module(), import.name())? {
+                Some(item) => imports.push(item),
+                None => {
+                    return Err(Misuse::Link {
+                        module: import.module().to_owned(),
+                        name: import.name().to_owned(),
+                        wanted: import.ty().to_string(),
+                        given: "nothing of that name".to_owned(),
+                    }
+                    .into());
+                }
+            }
+        }
+        Instance::new(store, module, &imports)
+    }
+
+    fn resolve(&self, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Result<Option<Extern>> {
+        match self.definitions.get(&Names(module, name)) {
+            None => Ok(None),
+            Some(Definition::Item(item)) => Ok(Some(*item)),
+            Some(Definition::Host { ty, func, made }) => {
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = made.filter(|func| func.raw_in(store.as_context_mut().opaque_mut()).is_ok());
+                let linked = match known {
+                    Some(linked) => linked,
+                    None => {
+                        let func = Arc::clone(func);
+                        Func::new(store, ty.clone(), move |caller, params, results| func(caller, params, results))?
+                    }
+                };
+                *made = Some(linked);
+                Ok(Some(linked.into()))
+            }
+        }
+    }
+
+    fn insert(&mut self, module: &str, name: &str, definition: Definition<T>) -> Result<&mut Self> {
+        if !self.shadowing && self.definitions.contains_key(&Names(module, name)) {
+            return Err(Misuse::Setting(format!("`{module}` `{name}` is defined twice")).into());
+        }
+        self.definitions.insert((module.into(), name.into()), definition);
+        Ok(self)
+    }
+}
+
+/// Looks up names without copying them.
+#[derive(Hash)]
+struct Names<'n>(&'n str, &'n str);
+
+impl hashbrown::Equivalent<(Box<str>, Box<str>)> for Names<'_> {
+    fn equivalent(&self, (module, name): &(Box<str>, Box<str>)) -> bool {
+        self.0 == &**module && self.1 == &**name
+    }
+}
+
+impl<T> fmt::Debug for Linker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.definitions.keys()).finish()
+    }
+}

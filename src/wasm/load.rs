@@ -1,0 +1,385 @@
+//! The loader: bytes in, a module out.
+//!
+//! Sections are validated and taken over one after the other. A function body is validated first and translated right
+//! after, while it is in the cache.
+
+use std::borrow::Cow;
+
+use hashbrown::HashMap;
+use wasmparser::{
+    ConstExpr, FuncToValidate, FuncValidatorAllocations, FunctionBody, KnownCustom, Operator, Parser, Payload, TypeRef,
+    ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+use super::casts::Casts;
+use super::code::Code;
+use super::definitions::{Class, Definitions};
+use super::error::{ModuleError, Refusal};
+use super::extern_type::ExternType;
+use super::module::{
+    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Table,
+};
+use super::names::Names;
+use super::translate::{self, Subject};
+use super::types::register_group;
+use crate::memory::{Limits, MemoryType};
+use crate::store::{Engine, GlobalType, TableType};
+use crate::types::{Mutability, RefType};
+
+/// The binary form of `bytes`, which are a binary module or text.
+///
+/// # Errors
+/// If they are neither.
+pub(super) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ModuleError> {
+    if bytes.starts_with(b"\0asm") {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| ModuleError::not_text(bytes, error))?;
+    wat::parse_str(text).map(Cow::Owned).map_err(|error| ModuleError::from_text(&error, text))
+}
+
+/// Loads the binary module `bytes`.
+///
+/// # Errors
+/// If it is not valid, uses what is not supported, or is too large.
+pub(super) fn load(engine: &Engine, bytes: &[u8]) -> Result<Inner, ModuleError> {
+    let mut loader = Loader::new(engine);
+    let mut validator = Validator::new_with_features(WasmFeatures::WASM3);
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload?;
+        match validator.payload(&payload)? {
+            ValidPayload::Func(func, body) => {
+                let index = func.index;
+                loader
+                    .function(func, &body)
+                    .map_err(|error| error.within(|| Names::of_module(bytes).describe(index)))?;
+            }
+            _ => loader.section(payload)?,
+        }
+    }
+    Ok(loader.finish())
+}
+
+/// A module that is being loaded.
+struct Loader {
+    module: Inner,
+    /// The types of the items of each index space, the imported ones first.
+    tables: Vec<TableType>,
+    memories: Vec<MemoryType>,
+    globals: Vec<GlobalType>,
+    /// Constant expressions, which come after the functions in the end.
+    constants: Vec<Code>,
+    allocations: FuncValidatorAllocations,
+}
+
+fn unsupported<T>(what: &str, offset: u64) -> Result<T, ModuleError> {
+    Err(Refusal::Unsupported(what.to_owned()).at(offset))
+}
+
+impl Loader {
+    fn new(engine: &Engine) -> Loader {
+        Loader {
+            module: Inner {
+                definitions: Definitions {
+                    engine: engine.clone(),
+                    types: Vec::new(),
+                    functions: Vec::new(),
+                    imported_functions: 0,
+                    tables: Vec::new(),
+                    globals: Vec::new(),
+                },
+                casts: Casts::default(),
+                code: Vec::new(),
+                imports: Vec::new(),
+                exports: Vec::new(),
+                export_names: HashMap::new(),
+                tables: Vec::new(),
+                memories: Vec::new(),
+                globals: Vec::new(),
+                elements: Vec::new(),
+                data: Vec::new(),
+                start: None,
+                names: Names::default(),
+            },
+            tables: Vec::new(),
+            memories: Vec::new(),
+            globals: Vec::new(),
+            constants: Vec::new(),
+            allocations: FuncValidatorAllocations::default(),
+        }
+    }
+
+    fn finish(mut self) -> Inner {
+        self.module.code.append(&mut self.constants);
+        self.module
+    }
+
+    /// Takes over a section that was validated.
+    fn section(&mut self, payload: Payload<'_>) -> Result<(), ModuleError> {
+        match payload {
+            Payload::TypeSection(groups) => {
+                for group in groups {
+                    register_group(&mut self.module.definitions, group?)?;
+                }
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports_with_offsets() {
+                    let (offset, import) = import?;
+                    self.import(import, offset)?;
+                }
+                self.module.definitions.imported_functions =
+                    u32::try_from(self.module.definitions.functions.len()).expect("limited by the validator");
+            }
+            Payload::FunctionSection(functions) => {
+                for ty in functions {
+                    self.module.definitions.functions.push(ty?);
+                }
+            }
+            Payload::TableSection(tables) => {
+                for table in tables.into_iter_with_offsets() {
+                    let (offset, table) = table?;
+                    let ty = self.table_type(table.ty, offset)?;
+                    let init = match table.init {
+                        wasmparser::TableInit::RefNull => null(ty.element()),
+                        wasmparser::TableInit::Expr(init) => self.constant(&init, class(ty.element()))?,
+                    };
+                    self.add_table(ty);
+                    self.module.tables.push(Table { ty, init });
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for memory in memories.into_iter_with_offsets() {
+                    let (offset, memory) = memory?;
+                    let ty = self.memory_type(memory, offset)?;
+                    self.memories.push(ty);
+                    self.module.memories.push(ty);
+                }
+            }
+            Payload::TagSection(tags) => return unsupported("tags (exception handling)", tags.range().start),
+            Payload::GlobalSection(globals) => {
+                for global in globals.into_iter_with_offsets() {
+                    let (offset, global) = global?;
+                    let ty = self.global_type(global.ty, offset)?;
+                    let init = self.constant(&global.init_expr, Class::of(ty.content()))?;
+                    self.add_global(ty);
+                    self.module.globals.push(Global { ty, init });
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    self.export(export?);
+                }
+            }
+            Payload::StartSection { func, .. } => self.module.start = Some(func),
+            Payload::ElementSection(segments) => {
+                for segment in segments.into_iter_with_offsets() {
+                    let (offset, segment) = segment?;
+                    self.elements(segment, offset)?;
+                }
+            }
+            Payload::CodeSectionStart { count, .. } => self.module.code.reserve(count as usize),
+            Payload::DataSection(segments) => {
+                for segment in segments {
+                    self.data(&segment?)?;
+                }
+            }
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Name(names) = section.as_known() {
+                    self.module.names.add_section(names);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, import: wasmparser::Import<'_>, offset: u64) -> Result<(), ModuleError> {
+        let ty = match import.ty {
+            TypeRef::Func(ty) => {
+                self.module.definitions.functions.push(ty);
+                Imported::Func(ty)
+            }
+            TypeRef::Table(ty) => {
+                let ty = self.table_type(ty, offset)?;
+                self.add_table(ty);
+                Imported::Table(ty)
+            }
+            TypeRef::Memory(ty) => {
+                let ty = self.memory_type(ty, offset)?;
+                self.memories.push(ty);
+                Imported::Memory(ty)
+            }
+            TypeRef::Global(ty) => {
+                let ty = self.global_type(ty, offset)?;
+                self.add_global(ty);
+                Imported::Global(ty)
+            }
+            TypeRef::Tag(_) => return unsupported("tags (exception handling)", offset),
+            TypeRef::FuncExact(_) => return unsupported("exact function imports", offset),
+        };
+        self.module.imports.push(Import { module: import.module.into(), name: import.name.into(), ty });
+        Ok(())
+    }
+
+    fn add_table(&mut self, ty: TableType) {
+        self.module.definitions.tables.push(class(ty.element()));
+        self.tables.push(ty);
+    }
+
+    fn add_global(&mut self, ty: GlobalType) {
+        self.module.definitions.globals.push(Class::of(ty.content()));
+        self.globals.push(ty);
+    }
+
+    fn table_type(&self, ty: wasmparser::TableType, offset: u64) -> Result<TableType, ModuleError> {
+        if ty.table64 {
+            return unsupported("64-bit tables", offset);
+        }
+        if ty.shared {
+            return unsupported("shared tables", offset);
+        }
+        let element = self.module.definitions.ref_type(ty.element_type).map_err(|refusal| refusal.at(offset))?;
+        Ok(TableType::new(element, ty.initial, ty.maximum))
+    }
+
+    fn memory_type(&self, ty: wasmparser::MemoryType, offset: u64) -> Result<MemoryType, ModuleError> {
+        if ty.memory64 {
+            return unsupported("64-bit memories", offset);
+        }
+        if ty.shared {
+            return unsupported("shared memories (threads)", offset);
+        }
+        if !self.memories.is_empty() {
+            return unsupported("multiple memories", offset);
+        }
+        Ok(MemoryType::from(Limits::new(ty.initial, ty.maximum)))
+    }
+
+    fn global_type(&self, ty: wasmparser::GlobalType, offset: u64) -> Result<GlobalType, ModuleError> {
+        let content = self.module.definitions.val_type(ty.content_type).map_err(|refusal| refusal.at(offset))?;
+        Ok(GlobalType::new(content, if ty.mutable { Mutability::Var } else { Mutability::Const }))
+    }
+
+    fn export(&mut self, export: wasmparser::Export<'_>) {
+        use wasmparser::ExternalKind as Kind;
+        let index = export.index as usize;
+        let (item, ty) = match export.kind {
+            Kind::Func | Kind::FuncExact => {
+                let ty = self.module.function_type(export.index).clone();
+                (Item::Func(export.index), ExternType::Func(ty))
+            }
+            Kind::Table => (Item::Table(export.index), ExternType::Table(self.tables[index])),
+            Kind::Memory => (Item::Memory(export.index), ExternType::Memory(self.memories[index])),
+            Kind::Global => (Item::Global(export.index), ExternType::Global(self.globals[index])),
+            Kind::Tag => unreachable!("modules with tags were refused before"),
+        };
+        self.module.names.add_export(&export);
+        self.module.export_names.insert(export.name.into(), self.module.exports.len());
+        self.module.exports.push(Export { name: export.name.into(), item, ty });
+    }
+
+    fn elements(&mut self, segment: wasmparser::Element<'_>, offset: u64) -> Result<(), ModuleError> {
+        let (ty, items) = match segment.items {
+            wasmparser::ElementItems::Functions(functions) => {
+                let functions: Result<Box<[u32]>, _> = functions.into_iter().collect();
+                (RefType::FUNCREF.non_null(), Items::Functions(functions?))
+            }
+            wasmparser::ElementItems::Expressions(ty, expressions) => {
+                let ty = self.module.definitions.ref_type(ty).map_err(|refusal| refusal.at(offset))?;
+                let mut items = Vec::new();
+                for expression in expressions {
+                    items.push(self.constant(&expression?, class(ty))?);
+                }
+                (ty, Items::Expressions(items.into()))
+            }
+        };
+        let mode = match segment.kind {
+            wasmparser::ElementKind::Passive => ElementMode::Passive,
+            wasmparser::ElementKind::Declared => ElementMode::Declared,
+            wasmparser::ElementKind::Active { table_index, offset_expr } => ElementMode::Active {
+                table: table_index.unwrap_or(0),
+                offset: self.constant(&offset_expr, Class::Num)?,
+            },
+        };
+        self.module.elements.push(Elements { ty, items, mode });
+        Ok(())
+    }
+
+    fn data(&mut self, segment: &wasmparser::Data<'_>) -> Result<(), ModuleError> {
+        let offset = match &segment.kind {
+            wasmparser::DataKind::Passive => None,
+            wasmparser::DataKind::Active { offset_expr, .. } => Some(self.constant(offset_expr, Class::Num)?),
+        };
+        self.module.data.push(Data { bytes: segment.data.into(), offset });
+        Ok(())
+    }
+
+    /// Takes over a constant expression; those of one plain instruction need no code.
+    fn constant(&mut self, expression: &ConstExpr<'_>, class: Class) -> Result<Constant, ModuleError> {
+        let mut operators = expression.get_operators_reader();
+        let known = match operators.read()? {
+            Operator::I32Const { value } => Some(Constant::Number(u64::from(value.cast_unsigned()))),
+            Operator::I64Const { value } => Some(Constant::Number(value.cast_unsigned())),
+            Operator::F32Const { value } => Some(Constant::Number(u64::from(value.bits()))),
+            Operator::F64Const { value } => Some(Constant::Number(value.bits())),
+            Operator::RefNull { .. } if class == Class::Ref => Some(Constant::Null),
+            Operator::RefNull { .. } => Some(Constant::Number(0)),
+            Operator::RefFunc { function_index } => Some(Constant::Func(function_index)),
+            _ => None,
+        };
+        if let Some(known) = known
+            && operators.is_end_then_eof()
+        {
+            return Ok(known);
+        }
+        let subject = Subject { params: &[], locals: &[], results: &[class], fuel: false };
+        let Inner { definitions, casts, .. } = &mut self.module;
+        let operators = expression.get_operators_reader();
+        let offset = operators.original_position();
+        let code =
+            translate::translate(definitions, casts, subject, operators).map_err(|refusal| refusal.at(offset))?;
+        self.constants.push(code);
+        // Constant expressions come after the code of all functions.
+        let functions = definitions.functions.len() - definitions.imported_functions as usize;
+        let index = functions + self.constants.len() - 1;
+        Ok(Constant::Code(u32::try_from(index).expect("limited by the validator")))
+    }
+
+    /// Validates a function body and translates it.
+    fn function(
+        &mut self,
+        func: FuncToValidate<ValidatorResources>,
+        body: &FunctionBody<'_>,
+    ) -> Result<(), ModuleError> {
+        let ty = func.ty;
+        let mut validator = func.into_validator(std::mem::take(&mut self.allocations));
+        validator.validate(body)?;
+        self.allocations = validator.into_allocations();
+
+        let Inner { definitions, casts, code, .. } = &mut self.module;
+        let offset = body.range().start;
+        let mut locals = Vec::new();
+        for local in body.get_locals_reader()? {
+            let (count, ty) = local?;
+            definitions.val_type(ty).map_err(|refusal| refusal.at(offset))?;
+            locals.push((count, definitions.class(ty)));
+        }
+        let signature = definitions.signature(ty);
+        let fuel = definitions.engine.config().consumes_fuel();
+        let subject = Subject { params: &signature.params, locals: &locals, results: &signature.results, fuel };
+        let operators = body.get_operators_reader()?;
+        code.push(translate::translate(definitions, casts, subject, operators).map_err(|refusal| refusal.at(offset))?);
+        Ok(())
+    }
+}
+
+fn class(ty: RefType) -> Class {
+    if ty.is_vmgcref_type() { Class::Ref } else { Class::Num }
+}
+
+fn null(ty: RefType) -> Constant {
+    match class(ty) {
+        Class::Num => Constant::Number(0),
+        Class::Ref => Constant::Null,
+    }
+}

@@ -1,0 +1,150 @@
+//! Calls of every kind: who is called, and with which frame.
+
+use super::super::code::{Num, Op, Ref};
+use super::frames::{Frame, window};
+use super::numbers::Numbers;
+use super::{Machine, Pending};
+use crate::error::{Corruption, CorruptionKind, Result, Trap};
+use crate::store::{FuncKind, GuestFunc, Pause, StoreOpaque};
+use crate::types::RegisteredType;
+
+/// Why the dispatch loop left a function.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    /// To call a function of the same instance, by its index among the translated ones.
+    Local(Num, Ref, u16),
+    /// To run this call, of any other kind.
+    Other(Op),
+}
+
+impl Machine {
+    /// Makes the call `next` of the innermost frame, which goes on at `pc` afterwards.
+    ///
+    /// `Some` if the host has to be asked first.
+    #[inline(always)]
+    pub(super) fn call(&mut self, store: &mut StoreOpaque, next: Next, pc: usize) -> Result<Option<Pause>> {
+        match next {
+            Next::Local(n, r, callee) => {
+                let Some(frame) = self.stacks.frames.last_mut() else { return Ok(None) };
+                frame.pc = to_pc(pc);
+                let func = GuestFunc { index: u32::from(callee), ..frame.func };
+                let (nums, refs) = (slot(frame.nums, n.0), slot(frame.refs, r.0));
+                let code = &self.instances[func.instance as usize].module.code[usize::from(callee)];
+                self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
+                Ok(None)
+            }
+            Next::Other(op) => self.call_other(store, op, pc),
+        }
+    }
+
+    #[inline(never)]
+    fn call_other(&mut self, store: &mut StoreOpaque, op: Op, pc: usize) -> Result<Option<Pause>> {
+        let Some(&frame) = self.stacks.frames.last() else { return Ok(None) };
+        let instance = &self.instances[frame.func.instance as usize];
+        let word = instance.module.code[frame.func.index as usize].ops[pc];
+        let nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
+        let types = &instance.module.definitions.types;
+        let (n, r, raw, tail) = match (op, word) {
+            (Op::CallFar(n, r), Op::Index(function)) => (n, r, instance.functions[function as usize], false),
+            (Op::TailCall(n, r), Op::Index(function)) => (n, r, instance.functions[function as usize], true),
+            (Op::CallIndirect(n, r, index) | Op::TailCallIndirect(n, r, index), Op::TableIndex(table, ty)) => {
+                let table = &store.roots.tables[instance.tables[usize::from(table)] as usize];
+                let raw = table.elements.get(nums.get32(index) as usize).ok_or(Trap::TableOutOfBounds)?;
+                if raw == 0 {
+                    return Err(Trap::IndirectCallToNull.into());
+                }
+                if !is_of_type(store, raw, &types[ty as usize].ty)? {
+                    return Err(Trap::BadSignature.into());
+                }
+                (n, r, raw, matches!(op, Op::TailCallIndirect(..)))
+            }
+            (Op::CallRef(n, r, function) | Op::TailCallRef(n, r, function), Op::Index(ty)) => {
+                let raw = nums.get32(function);
+                if raw == 0 {
+                    return Err(Trap::NullFunctionReference.into());
+                }
+                // The id may have come out of the heap, whose bytes are not trusted.
+                if !is_of_type(store, raw, &types[ty as usize].ty)? {
+                    return Err(Corruption::new(CorruptionKind::BadFunctionId, raw).into());
+                }
+                (n, r, raw, matches!(op, Op::TailCallRef(..)))
+            }
+            _ => unreachable!("a call is followed by what it calls"),
+        };
+        let (nums, refs) = (slot(frame.nums, n.0), slot(frame.refs, r.0));
+        if tail {
+            return self.tail_call(store, frame, raw, nums, refs);
+        }
+        if let Some(frame) = self.stacks.frames.last_mut() {
+            frame.pc = to_pc(pc + 1);
+        }
+        self.begin(store, raw, nums, refs)
+    }
+
+    /// Begins a call of the function with the id `raw`, whose arguments lie at `nums` and `refs`.
+    fn begin(&mut self, store: &mut StoreOpaque, raw: u32, nums: usize, refs: usize) -> Result<Option<Pause>> {
+        let entity = store.functions.get(raw).ok_or_else(|| bad_id(raw))?;
+        match entity.kind {
+            FuncKind::Guest(func) => {
+                let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+                self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
+                Ok(None)
+            }
+            FuncKind::Host(_) => {
+                self.wait_for(Pending { func: raw, nums, refs });
+                Ok(Some(Pause::HostCall { func: raw }))
+            }
+        }
+    }
+
+    /// Calls in place of the frame `frame`, which is done.
+    fn tail_call(
+        &mut self,
+        store: &mut StoreOpaque,
+        frame: Frame,
+        raw: u32,
+        nums: usize,
+        refs: usize,
+    ) -> Result<Option<Pause>> {
+        let entity = store.functions.get(raw).ok_or_else(|| bad_id(raw))?;
+        let (num_params, ref_params) = super::count(entity.ty.as_func().map_or(&[], |ty| ty.params()));
+        let references = &mut store.roots.stack.slots;
+        self.stacks.move_arguments(references, frame, (nums, num_params), (refs, ref_params));
+        match entity.kind {
+            FuncKind::Guest(func) => {
+                let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+                self.stacks.prepare(references, code, frame.nums as usize, frame.refs as usize)?;
+                if let Some(frame) = self.stacks.frames.last_mut() {
+                    (frame.func, frame.pc) = (func, 0);
+                }
+                Ok(None)
+            }
+            FuncKind::Host(_) => {
+                // The results lie where the frame began: where its caller looks for them.
+                store.roots.stack.top = frame.refs as usize + ref_params;
+                self.stacks.frames.pop();
+                self.wait_for(Pending { func: raw, nums: frame.nums as usize, refs: frame.refs as usize });
+                Ok(Some(Pause::HostCall { func: raw }))
+            }
+        }
+    }
+}
+
+/// Whether the function with the id `raw` is of type `ty`.
+fn is_of_type(store: &StoreOpaque, raw: u32, ty: &RegisteredType) -> Result<bool, Corruption> {
+    let entity = store.functions.get(raw).ok_or_else(|| bad_id(raw))?;
+    Ok(entity.ty.index() == ty.index() || entity.ty.is_subtype_of(ty))
+}
+
+#[cold]
+pub(super) fn bad_id(raw: u32) -> Corruption {
+    Corruption::new(CorruptionKind::BadFunctionId, raw)
+}
+
+fn slot(base: u32, register: u16) -> usize {
+    base as usize + usize::from(register)
+}
+
+fn to_pc(pc: usize) -> u32 {
+    u32::try_from(pc).expect("code is shorter than 4 GiB")
+}

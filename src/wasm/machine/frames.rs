@@ -1,0 +1,174 @@
+//! Activations of functions: frames on the two stacks, calls and returns.
+//!
+//! A callee's frame begins where the caller put the arguments, so that passing them costs nothing and the results come
+//! back to where the caller expects them.
+
+use super::super::code::Code;
+use super::super::instance::InstanceData;
+use super::numbers::WINDOW;
+use crate::error::{FrameInfo, Trap};
+use crate::store::{GuestFunc, StoreOpaque};
+
+/// How deep calls may nest. The stacks bound most programs before; this bounds functions without any slot.
+const FRAMES_MAX: usize = 1 << 18;
+
+/// Slots that a stack has at first, beyond the window.
+const STACK_SLOTS_MIN: usize = 1 << 12;
+
+/// A function that was called and did not return yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) func: GuestFunc,
+    /// Where it goes on.
+    pub(super) pc: u32,
+    /// Where its frames begin.
+    pub(super) nums: u32,
+    pub(super) refs: u32,
+}
+
+/// The stacks of a machine, but for the references, which are the store's.
+#[derive(Debug)]
+pub(super) struct Stacks {
+    pub(super) numbers: Vec<u64>,
+    pub(super) frames: Vec<Frame>,
+    /// How many slots of each stack may be used.
+    slots_max: usize,
+}
+
+impl Stacks {
+    pub(super) fn new(slots_max: usize) -> Stacks {
+        Stacks { numbers: Vec::new(), frames: Vec::new(), slots_max }
+    }
+
+    /// Begins a call of `func`, whose arguments lie at `nums` and `refs`.
+    ///
+    /// # Errors
+    /// `StackOverflow` if there is no room for its frames.
+    #[inline(always)]
+    pub(super) fn push(
+        &mut self,
+        references: &mut Vec<u32>,
+        func: GuestFunc,
+        code: &Code,
+        nums: usize,
+        refs: usize,
+    ) -> Result<(), Trap> {
+        self.prepare(references, code, nums, refs)?;
+        // `prepare` found both below the limit of the stacks.
+        let [num_base, ref_base] = [nums, refs].map(|base| u32::try_from(base).unwrap_or(u32::MAX));
+        self.frames.push(Frame { func, pc: 0, nums: num_base, refs: ref_base });
+        Ok(())
+    }
+
+    /// Makes room for the frames of `code` at `nums` and `refs`, and clears all of them but the arguments.
+    #[inline(always)]
+    pub(super) fn prepare(
+        &mut self,
+        references: &mut Vec<u32>,
+        code: &Code,
+        nums: usize,
+        refs: usize,
+    ) -> Result<(), Trap> {
+        let num_end = nums + code.nums as usize;
+        let ref_end = refs + code.refs as usize;
+        if num_end + WINDOW > self.numbers.len() || ref_end + WINDOW > references.len() {
+            self.grow(references, num_end, ref_end)?;
+        }
+        if self.frames.len() >= FRAMES_MAX {
+            return Err(Trap::StackOverflow);
+        }
+        clear(&mut self.numbers, nums + code.num_params as usize, nums + code.num_locals as usize);
+        clear(references, refs + code.ref_params as usize, ref_end);
+        Ok(())
+    }
+
+    /// Makes the stacks long enough for frames that end at `num_end` and `ref_end`, with a window behind them.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, references: &mut Vec<u32>, num_end: usize, ref_end: usize) -> Result<(), Trap> {
+        if num_end.max(ref_end) > self.slots_max {
+            return Err(Trap::StackOverflow);
+        }
+        enlarge(&mut self.numbers, num_end);
+        enlarge(references, ref_end);
+        Ok(())
+    }
+
+    /// Moves the arguments of a tail call down to where the frame `frame` begins.
+    pub(super) fn move_arguments(
+        &mut self,
+        references: &mut [u32],
+        frame: Frame,
+        (nums, num_count): (usize, usize),
+        (refs, ref_count): (usize, usize),
+    ) {
+        self.numbers.copy_within(nums..nums + num_count, frame.nums as usize);
+        references.copy_within(refs..refs + ref_count, frame.refs as usize);
+    }
+
+    /// Drops all frames from number `first` on: what was being run, innermost first.
+    pub(super) fn unwind(&mut self, first: usize, instances: &[InstanceData]) -> Vec<FrameInfo> {
+        let frames = self.frames.drain(first..).rev();
+        frames
+            .filter_map(|frame| {
+                let module = &instances[frame.func.instance as usize].module;
+                let function = frame.func.index + module.imported_functions();
+                // What comes after the functions is a constant expression.
+                let is_function = (function as usize) < module.definitions.functions.len();
+                let name = module.names.function(function).map(str::to_owned);
+                is_function.then_some(FrameInfo { name, function })
+            })
+            .collect()
+    }
+}
+
+/// Sets `slots[start..end]` to zero. Most often that is nothing or a few.
+#[inline(always)]
+fn clear<N: Copy + Default>(slots: &mut [N], start: usize, end: usize) {
+    if let Some(slots) = slots.get_mut(start..end) {
+        for slot in slots {
+            *slot = N::default();
+        }
+    }
+}
+
+/// Replaces a stack by one with at least `end` slots and a window. The pages of the new one that nobody has used yet
+/// take no memory.
+fn enlarge<N: Copy + Default>(stack: &mut Vec<N>, end: usize) {
+    if end + WINDOW > stack.len() {
+        let slots = end.next_power_of_two().max(STACK_SLOTS_MIN);
+        let mut larger = vec![N::default(); slots + WINDOW];
+        larger[..stack.len()].copy_from_slice(stack);
+        *stack = larger;
+    }
+}
+
+/// The slots of a stack that a frame at `base` can name.
+///
+/// # Panics
+/// If there is no room for a window, which [`Stacks::prepare`] has made.
+#[inline(always)]
+pub(super) fn window<N>(stack: &mut [N], base: u32) -> &mut [N; WINDOW] {
+    let base = base as usize;
+    let slots = stack.get_mut(base..base + WINDOW).expect("room was made for a window");
+    slots.try_into().expect("a window's length")
+}
+
+/// The bytes of the linear memory of `instance`, none if it has no memory.
+#[inline(always)]
+pub(super) fn memory_of<'s>(memories: &'s mut [crate::store::MemoryEntity], instance: &InstanceData) -> &'s mut [u8] {
+    match instance.memory.and_then(|index| memories.get_mut(index as usize)) {
+        Some(entity) => entity.memory.bytes_mut(),
+        None => &mut [],
+    }
+}
+
+/// Charges fuel for an operation on `units` bytes or elements, if fuel is charged at all.
+pub(super) fn charge(store: &mut StoreOpaque, units: u32) -> Result<(), Trap> {
+    if store.engine.config().consumes_fuel() {
+        // An eighth: a bulk operation moves that many in the time of a simple instruction.
+        let left = store.fuel.checked_sub(u64::from(units / 8));
+        store.fuel = left.ok_or(Trap::OutOfFuel)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! The machine: runs internal code.
+//!
+//! ```text
+//!   run         the dispatch loop
+//!    |-- calls      who is called, and with which frame
+//!    |-- rare       what takes a second dispatch: tables, bulk operations, arrays
+//!    |-- objects    structs, arrays, global references
+//!    |-- memory     linear memory
+//!    |-- numbers    the number frame and arithmetic
+//!    `-- frames     the stacks
+//! ```
+//!
+//! Calls between guests push frames and never use the host's stack. A call of a host function pauses the machine: the
+//! store calls the closure and runs the machine on. Activations nest where such a closure calls a guest again.
+//!
+//! Roots: the frames' references lie in the store's reference stack, of which `..top` are roots. All slots of a frame
+//! hold references or null from its beginning on, so a collection may happen at any instruction that allocates.
+
+mod calls;
+mod frames;
+mod memory;
+mod numbers;
+mod objects;
+mod rare;
+mod run;
+
+use std::any::Any;
+
+pub(super) use self::memory::init as init_memory;
+pub(super) use self::rare::init_table;
+
+use self::frames::Stacks;
+use super::instance::InstanceData;
+use super::module::Constant;
+use crate::error::{Error, Result};
+use crate::store::{GuestFunc, GuestRunner, Pause, StoreOpaque};
+use crate::types::{FuncType, ValType};
+
+/// The runner of a store's guests.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) instances: Vec<InstanceData>,
+    stacks: Stacks,
+    activations: Vec<Activation>,
+}
+
+/// A call from the host that is not done.
+#[derive(Debug)]
+struct Activation {
+    func: GuestFunc,
+    /// How many frames lie below its own.
+    first_frame: usize,
+    /// Where its frames begin, with its arguments and in the end its results.
+    nums: usize,
+    refs: usize,
+    /// The call of a host function that it waits for.
+    pending: Option<Pending>,
+}
+
+/// A call of a host function.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// The function's raw id.
+    func: u32,
+    /// Where its arguments are and its results go.
+    nums: usize,
+    refs: usize,
+}
+
+/// The type of a function.
+fn func_type(instances: &[InstanceData], func: GuestFunc) -> &FuncType {
+    let module = &instances[func.instance as usize].module;
+    let ty = module.function_type(module.imported_functions() + func.index).as_func();
+    ty.expect("functions have function types")
+}
+
+/// How many of `types` are numbers, and how many references.
+fn count(types: &[ValType]) -> (usize, usize) {
+    let refs = types.iter().filter(|ty| ty.is_vmgcref_type()).count();
+    (types.len() - refs, refs)
+}
+
+impl Machine {
+    /// A machine without instances, whose stacks may have `slots_max` slots each.
+    pub(super) fn new(slots_max: usize) -> Machine {
+        Machine { instances: Vec::new(), stacks: Stacks::new(slots_max), activations: Vec::new() }
+    }
+
+    /// The raw value of a constant expression of instance `instance`.
+    pub(super) fn evaluate(&mut self, store: &mut StoreOpaque, instance: u32, constant: Constant) -> Result<u64> {
+        let index = match constant {
+            Constant::Number(bits) => return Ok(bits),
+            Constant::Null => return Ok(0),
+            Constant::Func(index) => {
+                return Ok(u64::from(self.instances[instance as usize].functions[index as usize]));
+            }
+            Constant::Code(index) => index,
+        };
+        self.enter(store, GuestFunc { instance, index }, &[])?;
+        // Constant expressions call nothing.
+        self.run(store)?;
+        let done = self.finish(store);
+        let code = &self.instances[instance as usize].module.code[index as usize];
+        Ok(match code.ref_results {
+            0 => self.stacks.numbers[done.nums],
+            _ => u64::from(store.roots.stack.slots[done.refs]),
+        })
+    }
+
+    /// The number of the first frame of the innermost activation.
+    fn first_frame(&self) -> usize {
+        self.activations.last().map_or(0, |activation| activation.first_frame)
+    }
+
+    fn wait_for(&mut self, pending: Pending) {
+        if let Some(activation) = self.activations.last_mut() {
+            activation.pending = Some(pending);
+        }
+    }
+
+    /// Where the frames of a new activation begin: above everything that is in use.
+    fn free_slots(&self, store: &StoreOpaque) -> (usize, usize) {
+        let nums = self.stacks.frames.last().map_or(0, |frame| {
+            let module = &self.instances[frame.func.instance as usize].module;
+            (frame.nums + module.code[frame.func.index as usize].nums) as usize
+        });
+        // The host may have been called in place of the innermost frame; its arguments are no longer needed then.
+        (nums, store.roots.stack.top)
+    }
+
+    /// Ends the innermost activation and frees its slots.
+    fn finish(&mut self, store: &mut StoreOpaque) -> Activation {
+        let activation = self.activations.pop().expect("an activation is being run");
+        self.stacks.frames.truncate(activation.first_frame);
+        store.roots.stack.top = activation.refs;
+        activation
+    }
+
+    /// Ends the innermost activation, which failed.
+    #[cold]
+    fn fail(&mut self, store: &mut StoreOpaque, error: &mut Error) {
+        let frames = self.stacks.unwind(self.first_frame(), &self.instances);
+        error.push_frames(frames);
+        self.finish(store);
+    }
+}
+
+impl GuestRunner for Machine {
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn enter(&mut self, store: &mut StoreOpaque, func: GuestFunc, args: &[u64]) -> Result<()> {
+        let (nums, refs) = self.free_slots(store);
+        let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+        let first_frame = self.stacks.frames.len();
+        self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
+        // What lies above `top` may be anything; the frame was cleared but for its arguments, which come now.
+        if !args.is_empty() {
+            let ty = func_type(&self.instances, func);
+            write(ty.params(), args, &mut self.stacks.numbers[nums..], &mut store.roots.stack.slots[refs..]);
+        }
+        let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+        store.roots.stack.top = refs + code.refs as usize;
+        self.activations.push(Activation { func, first_frame, nums, refs, pending: None });
+        Ok(())
+    }
+
+    fn run(&mut self, store: &mut StoreOpaque) -> Result<Pause> {
+        let outcome = self.execute(store);
+        match outcome {
+            Ok(Pause::Done) => {
+                if let Some(activation) = self.activations.last() {
+                    let func = activation.func;
+                    let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+                    store.roots.stack.top = activation.refs + code.ref_results as usize;
+                }
+                Ok(Pause::Done)
+            }
+            Ok(pause) => Ok(pause),
+            Err(mut error) => {
+                self.fail(store, &mut error);
+                Err(error)
+            }
+        }
+    }
+
+    fn take_results(&mut self, store: &mut StoreOpaque, out: &mut Vec<u64>) {
+        let done = self.finish(store);
+        let types = func_type(&self.instances, done.func).results();
+        read(types, &self.stacks.numbers[done.nums..], &store.roots.stack.slots[done.refs..], out);
+    }
+
+    fn host_args(&self, store: &StoreOpaque, out: &mut Vec<u64>) {
+        let Some(pending) = self.activations.last().and_then(|activation| activation.pending) else { return };
+        let entity = store.functions.get(pending.func);
+        let types = entity.and_then(|entity| entity.ty.as_func()).map_or(&[][..], |ty| ty.params());
+        read(types, &self.stacks.numbers[pending.nums..], &store.roots.stack.slots[pending.refs..], out);
+    }
+
+    fn host_results(&mut self, store: &mut StoreOpaque, results: &[u64]) {
+        let Some(pending) = self.activations.last_mut().and_then(|activation| activation.pending.take()) else {
+            return;
+        };
+        let entity = store.functions.get(pending.func);
+        let types = entity.and_then(|entity| entity.ty.as_func()).map_or(&[][..], |ty| ty.results());
+        let stack = &mut store.roots.stack;
+        write(types, results, &mut self.stacks.numbers[pending.nums..], &mut stack.slots[pending.refs..]);
+        let (_, refs) = count(types);
+        stack.top = stack.top.max(pending.refs + refs);
+    }
+
+    fn unwind(&mut self, store: &mut StoreOpaque, error: &mut Error) {
+        self.fail(store, error);
+    }
+}
+
+/// Puts raw values of `types` into the two frames.
+fn write(types: &[ValType], values: &[u64], nums: &mut [u64], refs: &mut [u32]) {
+    let (mut nums, mut refs) = (nums.iter_mut(), refs.iter_mut());
+    for (ty, &value) in types.iter().zip(values) {
+        if ty.is_vmgcref_type() {
+            if let (Some(slot), Ok(value)) = (refs.next(), u32::try_from(value)) {
+                *slot = value;
+            }
+        } else if let Some(slot) = nums.next() {
+            *slot = value;
+        }
+    }
+}
+
+/// Appends the raw values of `types` that lie in the two frames.
+fn read(types: &[ValType], nums: &[u64], refs: &[u32], out: &mut Vec<u64>) {
+    let (mut nums, mut refs) = (nums.iter().copied(), refs.iter().copied());
+    for ty in types {
+        let value = if ty.is_vmgcref_type() { refs.next().map(u64::from) } else { nums.next() };
+        out.extend(value);
+    }
+}

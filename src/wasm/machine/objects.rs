@@ -1,0 +1,142 @@
+//! Structs, arrays and global references.
+
+use super::super::code::{Num, Ref, Width};
+use super::super::definitions::{Field, Place, StructPlan};
+use super::memory::ReadBytes;
+use super::numbers::Numbers;
+use super::run::{References, get};
+use crate::error::{Corruption, CorruptionKind, Error, Result, Trap};
+use crate::heap::GcHeap;
+use crate::object::ARRAY_BASE;
+use crate::root::RootArray;
+
+/// Writes the fields of a new struct: numbers from register `n` on, references from register `r` on.
+#[inline(always)]
+pub(super) fn initialize(
+    heap: &mut GcHeap,
+    plan: &StructPlan,
+    made: u32,
+    (nums, n): (&Numbers<'_>, Num),
+    (refs, r): (&References, Ref),
+) -> Result<(), Corruption> {
+    let outside = || Corruption::new(CorruptionKind::OutOfBounds, made);
+    let bytes = heap.object_mut(made, plan.size)?;
+    let (mut n, mut r) = (n.0, r.0);
+    for &Field { offset, place } in &plan.fields {
+        let at = offset as usize;
+        match place {
+            Place::Ref => {
+                write(bytes, at, get(refs, Ref(r)).to_le_bytes()).ok_or_else(outside)?;
+                r = r.wrapping_add(1);
+            }
+            Place::Num(width) => {
+                let value = nums.get(Num(n)).to_le_bytes();
+                write_number(bytes, at, width, value).ok_or_else(outside)?;
+                n = n.wrapping_add(1);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn write<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Option<()> {
+    *bytes.get_mut(at..at.saturating_add(N))?.first_chunk_mut()? = value;
+    Some(())
+}
+
+/// Writes the low bytes of a number.
+#[inline(always)]
+pub(super) fn write_number(bytes: &mut [u8], at: usize, width: Width, value: [u8; 8]) -> Option<()> {
+    let [v0, v1, v2, v3, ..] = value;
+    match width {
+        Width::B1 => write(bytes, at, [v0]),
+        Width::B2 => write(bytes, at, [v0, v1]),
+        Width::B4 => write(bytes, at, [v0, v1, v2, v3]),
+        Width::B8 => write(bytes, at, value),
+    }
+}
+
+/// Where element `index` of `array`, of `width` bytes, lies from the array's start.
+#[inline(always)]
+fn element_offset(heap: &GcHeap, array: u32, index: u32, width: usize) -> Result<u32> {
+    if index >= heap.array_len(array)? {
+        return Err(out_of_bounds());
+    }
+    // A wrong length in a damaged heap leads outside the heap, not around it.
+    let offset = u64::from(ARRAY_BASE) + u64::from(index) * width as u64;
+    Ok(u32::try_from(offset).unwrap_or(u32::MAX))
+}
+
+#[cold]
+fn out_of_bounds() -> Error {
+    Trap::ArrayOutOfBounds.into()
+}
+
+/// The bytes of element `index` of `array`.
+#[inline(always)]
+pub(super) fn element<const N: usize>(heap: &GcHeap, array: u32, index: u32) -> Result<[u8; N]> {
+    let offset = element_offset(heap, array, index, N)?;
+    Ok(heap.load(array, offset)?)
+}
+
+/// Overwrites element `index` of `array` with a number.
+#[inline(always)]
+pub(super) fn set_element<const N: usize>(heap: &mut GcHeap, array: u32, index: u32, value: [u8; N]) -> Result<()> {
+    let offset = element_offset(heap, array, index, N)?;
+    Ok(heap.store(array, offset, value)?)
+}
+
+/// Overwrites element `index` of `array` with a reference.
+#[inline(always)]
+pub(super) fn set_ref_element(heap: &mut GcHeap, array: u32, index: u32, value: u32) -> Result<()> {
+    let offset = element_offset(heap, array, index, 4)?;
+    Ok(heap.write_ref(array, offset, value)?)
+}
+
+/// A field of an object, with an offset of any size.
+pub(super) struct FieldOf<'h> {
+    pub(super) heap: &'h GcHeap,
+    pub(super) object: u32,
+    pub(super) offset: u32,
+}
+
+impl ReadBytes<Corruption> for FieldOf<'_> {
+    fn read<const N: usize>(&self) -> Result<[u8; N], Corruption> {
+        self.heap.load(self.object, self.offset)
+    }
+}
+
+/// Writes the low bytes of a number to a field, with an offset of any size.
+pub(super) fn set_field(
+    heap: &mut GcHeap,
+    object: u32,
+    offset: u32,
+    width: Width,
+    value: u64,
+) -> Result<(), Corruption> {
+    let [v0, v1, v2, v3, ..] = value.to_le_bytes();
+    match width {
+        Width::B1 => heap.store(object, offset, [v0]),
+        Width::B2 => heap.store(object, offset, [v0, v1]),
+        Width::B4 => heap.store(object, offset, [v0, v1, v2, v3]),
+        Width::B8 => heap.store(object, offset, value.to_le_bytes()),
+    }
+}
+
+/// The reference in a global.
+#[inline(always)]
+pub(super) fn global(globals: &RootArray, slot: Option<usize>) -> u32 {
+    slot.and_then(|slot| globals.get(slot)).unwrap_or(0)
+}
+
+/// Overwrites the reference in a global.
+#[inline(always)]
+pub(super) fn set_global(
+    heap: &mut GcHeap,
+    globals: &mut RootArray,
+    slot: Option<usize>,
+    raw: u32,
+) -> Result<(), Corruption> {
+    slot.and_then(|slot| globals.set(heap, slot, raw)).unwrap_or(Ok(()))
+}

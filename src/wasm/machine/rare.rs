@@ -1,0 +1,434 @@
+//! Instructions that are rare, or work on many values at once: a second dispatch.
+
+use super::super::code::{Num, Op};
+use super::super::definitions::{ArrayPlan, Place};
+use super::super::instance::InstanceData;
+use super::frames::{Frame, charge, memory_of, window};
+use super::memory::{self, load_as};
+use super::numbers::Numbers;
+use super::objects::{self, FieldOf};
+use super::run::{get, object, set};
+use crate::error::{Result, Trap};
+use crate::object::GcArrayLayout;
+use crate::store::{RefArray, StoreOpaque};
+
+/// Runs `op`, which the dispatch loop left to this. `pc` is the instruction after it; returns the one to go on with.
+#[inline(never)]
+pub(super) fn run(
+    store: &mut StoreOpaque,
+    instance: &InstanceData,
+    frame: Frame,
+    nums: &mut Numbers<'_>,
+    ops: &[Op],
+    op: Op,
+    pc: usize,
+) -> Result<usize> {
+    let mut words = Words { ops, pc };
+    match op {
+        Op::MemorySize(d) => nums.set32(d, memory::size(memory_of(&mut store.memories, instance))),
+        Op::MemoryFill(d, value, n) => {
+            charge(store, nums.get32(n))?;
+            memory::fill(memory_of(&mut store.memories, instance), nums, [d, value, n])?;
+        }
+        Op::MemoryCopy(d, s, n) => {
+            charge(store, nums.get32(n))?;
+            memory::copy(memory_of(&mut store.memories, instance), nums, [d, s, n])?;
+        }
+        Op::MemoryInit(d, s, n) => {
+            charge(store, nums.get32(n))?;
+            let bytes = memory_of(&mut store.memories, instance);
+            memory::init(bytes, nums.get32(d), instance.data(words.index()), nums.get32(s), nums.get32(n))?;
+        }
+        Op::DataDrop(segment) => instance.drop_data(segment),
+        Op::NonNullFunc(a) => {
+            if nums.get32(a) == 0 {
+                return Err(Trap::NullReference.into());
+            }
+        }
+        Op::TestFunc(d, a, to) => {
+            let is = is_func(store, instance, nums.get32(a), to)?;
+            nums.set(d, u64::from(is));
+        }
+        Op::CastFunc(a, to) => {
+            if !is_func(store, instance, nums.get32(a), to)? {
+                return Err(Trap::CastFailure.into());
+            }
+        }
+        Op::StructGetFar(..) | Op::StructGetRefFar(..) | Op::StructSetFar(..) | Op::StructSetRefFar(..) => {
+            far_field(store, frame, nums, op, words.index())?;
+        }
+        Op::ArrayNew(..)
+        | Op::ArrayNewRef(..)
+        | Op::ArrayNewDefault(..)
+        | Op::ArrayNewFixed(..)
+        | Op::ArrayNewData(..)
+        | Op::ArrayNewElem(..) => new_array(store, instance, frame, nums, &mut words, op)?,
+        Op::ArrayFill(..)
+        | Op::ArrayFillRef(..)
+        | Op::ArrayCopy(..)
+        | Op::ArrayInitData(..)
+        | Op::ArrayInitElem(..) => change_array(store, instance, frame, nums, &mut words, op)?,
+        _ => table(store, instance, frame, nums, &mut words, op)?,
+    }
+    Ok(words.pc)
+}
+
+/// The operand words that follow an instruction.
+struct Words<'o> {
+    ops: &'o [Op],
+    pc: usize,
+}
+
+impl Words<'_> {
+    fn next(&mut self) -> Op {
+        let op = self.ops[self.pc];
+        self.pc += 1;
+        op
+    }
+
+    fn index(&mut self) -> u32 {
+        match self.next() {
+            Op::Index(index) => index,
+            other => unreachable!("an index was expected, not {other:?}"),
+        }
+    }
+
+    fn table_index(&mut self) -> (usize, usize) {
+        match self.next() {
+            Op::TableIndex(table, index) => (usize::from(table), index as usize),
+            other => unreachable!("a table was expected, not {other:?}"),
+        }
+    }
+
+    fn num_index(&mut self) -> (Num, u32) {
+        match self.next() {
+            Op::NumIndex(num, index) => (num, index),
+            other => unreachable!("a register was expected, not {other:?}"),
+        }
+    }
+
+    fn num_pair(&mut self) -> (Num, Num) {
+        match self.next() {
+            Op::NumPair(a, b) => (a, b),
+            other => unreachable!("registers were expected, not {other:?}"),
+        }
+    }
+}
+
+/// Whether the function with the id `raw` (0: null) is of the cast target `to`.
+fn is_func(store: &StoreOpaque, instance: &InstanceData, raw: u32, to: u16) -> Result<bool> {
+    let target = &instance.module.casts.funcs[usize::from(to)];
+    if raw == 0 {
+        return Ok(target.accepts(None));
+    }
+    let entity = store.functions.get(raw).ok_or_else(|| super::calls::bad_id(raw))?;
+    Ok(target.accepts(Some(&entity.ty)))
+}
+
+/// Fields that lie too far from the start of their object for the offset to fit into the instruction.
+fn far_field(store: &mut StoreOpaque, frame: Frame, nums: &mut Numbers<'_>, op: Op, offset: u32) -> Result<()> {
+    let refs = window(&mut store.roots.stack.slots, frame.refs);
+    match op {
+        Op::StructGetFar(kind, d, a) => {
+            let field = FieldOf { heap: &store.heap, object: object(refs, a)?, offset };
+            nums.set(d, load_as(kind, field)?);
+        }
+        Op::StructGetRefFar(d, a) => {
+            let value = store.heap.read_ref(object(refs, a)?, offset)?;
+            set(refs, d, value);
+        }
+        Op::StructSetFar(width, a, value) => {
+            objects::set_field(&mut store.heap, object(refs, a)?, offset, width, nums.get(value))?;
+        }
+        Op::StructSetRefFar(a, value) => store.heap.write_ref(object(refs, a)?, offset, get(refs, value))?,
+        other => unreachable!("not a field access: {other:?}"),
+    }
+    Ok(())
+}
+
+fn layout(plan: &ArrayPlan) -> &GcArrayLayout {
+    plan.ty.as_array().expect("the layout of an array type")
+}
+
+/// The instructions that make an array.
+fn new_array(
+    store: &mut StoreOpaque,
+    instance: &InstanceData,
+    frame: Frame,
+    nums: &mut Numbers<'_>,
+    words: &mut Words<'_>,
+    op: Op,
+) -> Result<()> {
+    let plan = instance.module.definitions.array(words.index());
+    let allocate = |store: &mut StoreOpaque, length: u32| -> Result<u32> {
+        charge(store, length)?;
+        Ok(store.heap.allocate_array(&plan.ty, length, &mut store.roots)?.get())
+    };
+    let (d, made) = match op {
+        Op::ArrayNew(d, n, value) => {
+            let (length, value) = (nums.get32(n), nums.get(value));
+            let made = allocate(store, length)?;
+            if value != 0 {
+                let bytes = value.to_le_bytes();
+                let width = plan.element.bytes() as usize;
+                store.heap.array_fill(layout(plan), made, 0, &bytes[..width], length)?;
+            }
+            (d, made)
+        }
+        Op::ArrayNewRef(d, n, value) => {
+            let length = nums.get32(n);
+            let made = allocate(store, length)?;
+            let value = get(window(&mut store.roots.stack.slots, frame.refs), value);
+            if value != 0 {
+                store.heap.array_fill(layout(plan), made, 0, &value.to_le_bytes(), length)?;
+            }
+            (d, made)
+        }
+        Op::ArrayNewDefault(d, n) => (d, allocate(store, nums.get32(n))?),
+        Op::ArrayNewFixed(d, n, r) => {
+            let length = words.index();
+            let made = allocate(store, length)?;
+            let layout = layout(plan);
+            match plan.element {
+                Place::Ref => {
+                    let start = usize::from(r.0);
+                    let refs = window(&mut store.roots.stack.slots, frame.refs);
+                    let values = &refs[start..start + length as usize];
+                    store.heap.array_write_words(layout, made, 0, values)?;
+                }
+                Place::Num(width) => {
+                    let start = usize::from(n.0);
+                    let values = &nums.0[start..start + length as usize];
+                    let mut bytes = vec![0; values.len() * width.bytes() as usize];
+                    for (value, at) in values.iter().zip((0..).step_by(width.bytes() as usize)) {
+                        objects::write_number(&mut bytes, at, width, value.to_le_bytes());
+                    }
+                    store.heap.array_write(layout, made, 0, &bytes)?;
+                }
+            }
+            (d, made)
+        }
+        Op::ArrayNewData(d, start, n) => {
+            let data = instance.data(words.index());
+            let (start, length) = (nums.get32(start), nums.get32(n));
+            let bytes = data_range(data, start, length, plan)?;
+            let made = allocate(store, length)?;
+            store.heap.array_write(layout(plan), made, 0, bytes)?;
+            (d, made)
+        }
+        Op::ArrayNewElem(d, start, n) => {
+            let segment = instance.segments[words.index() as usize] as usize;
+            let (start, length) = (nums.get32(start), nums.get32(n));
+            element_range(&store.roots.segments[segment], start, length)?;
+            let made = allocate(store, length)?;
+            let values = element_range(&store.roots.segments[segment], start, length)?;
+            store.heap.array_write_words(layout(plan), made, 0, values)?;
+            (d, made)
+        }
+        other => unreachable!("not a new array: {other:?}"),
+    };
+    set(window(&mut store.roots.stack.slots, frame.refs), d, made);
+    Ok(())
+}
+
+/// The bytes of `length` elements of a data segment, from byte `start` on.
+fn data_range<'d>(data: &'d [u8], start: u32, length: u32, plan: &ArrayPlan) -> Result<&'d [u8], Trap> {
+    let bytes = length.checked_mul(plan.element.bytes()).ok_or(Trap::MemoryOutOfBounds)?;
+    memory::range(data, start, bytes)
+}
+
+/// `length` elements of a segment, from element `start` on.
+fn element_range(segment: &RefArray, start: u32, length: u32) -> Result<&[u32], Trap> {
+    let start = start as usize;
+    segment.as_slice().get(start..start.saturating_add(length as usize)).ok_or(Trap::TableOutOfBounds)
+}
+
+/// The instructions that write to many elements of an array.
+fn change_array(
+    store: &mut StoreOpaque,
+    instance: &InstanceData,
+    frame: Frame,
+    nums: &Numbers<'_>,
+    words: &mut Words<'_>,
+    op: Op,
+) -> Result<()> {
+    let definitions = &instance.module.definitions;
+    match op {
+        Op::ArrayFill(a, start, value) => {
+            let (n, ty) = words.num_index();
+            charge(store, nums.get32(n))?;
+            let plan = definitions.array(ty);
+            let bytes = nums.get(value).to_le_bytes();
+            let bytes = &bytes[..plan.element.bytes() as usize];
+            let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
+            store.heap.array_fill(layout(plan), array, nums.get32(start), bytes, nums.get32(n))
+        }
+        Op::ArrayFillRef(a, start, value) => {
+            let (n, ty) = words.num_index();
+            charge(store, nums.get32(n))?;
+            let refs = window(&mut store.roots.stack.slots, frame.refs);
+            let (array, value) = (object(refs, a)?, get(refs, value).to_le_bytes());
+            store.heap.array_fill(layout(definitions.array(ty)), array, nums.get32(start), &value, nums.get32(n))
+        }
+        Op::ArrayCopy(a, start, source) => {
+            let (source_start, n) = words.num_pair();
+            let plan = definitions.array(words.index());
+            charge(store, nums.get32(n))?;
+            let refs = window(&mut store.roots.stack.slots, frame.refs);
+            let target = (object(refs, a)?, nums.get32(start));
+            let source = (object(refs, source)?, nums.get32(source_start));
+            store.heap.array_copy(layout(plan), target, source, nums.get32(n))
+        }
+        Op::ArrayInitData(a, start, source) => {
+            let (n, segment) = words.num_index();
+            let plan = definitions.array(words.index());
+            let (start, source, length) = (nums.get32(start), nums.get32(source), nums.get32(n));
+            charge(store, length)?;
+            let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
+            check_elements(store, array, start, length)?;
+            let bytes = data_range(instance.data(segment), source, length, plan)?;
+            store.heap.array_write(layout(plan), array, start, bytes)
+        }
+        Op::ArrayInitElem(a, start, source) => {
+            let (n, segment) = words.num_index();
+            let plan = definitions.array(words.index());
+            let (start, source, length) = (nums.get32(start), nums.get32(source), nums.get32(n));
+            charge(store, length)?;
+            let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
+            check_elements(store, array, start, length)?;
+            let segment = &store.roots.segments[instance.segments[segment as usize] as usize];
+            let values = element_range(segment, source, length)?;
+            store.heap.array_write_words(layout(plan), array, start, values)
+        }
+        other => unreachable!("not a change of an array: {other:?}"),
+    }
+}
+
+/// Checks that elements `start..start + length` are in the array, before its source is looked at.
+fn check_elements(store: &StoreOpaque, array: u32, start: u32, length: u32) -> Result<()> {
+    if u64::from(start) + u64::from(length) > u64::from(store.heap.array_len(array)?) {
+        return Err(Trap::ArrayOutOfBounds.into());
+    }
+    Ok(())
+}
+
+/// The instructions on tables and element segments.
+fn table(
+    store: &mut StoreOpaque,
+    instance: &InstanceData,
+    frame: Frame,
+    nums: &mut Numbers<'_>,
+    words: &mut Words<'_>,
+    op: Op,
+) -> Result<()> {
+    let index_of = |table: usize| instance.tables[table] as usize;
+    match op {
+        Op::TableGet(d, i, table) => {
+            let elements = &store.roots.tables[index_of(usize::from(table))].elements;
+            nums.set32(d, elements.get(nums.get32(i) as usize).ok_or(Trap::TableOutOfBounds)?);
+        }
+        Op::TableGetRef(d, i, table) => {
+            let elements = &store.roots.tables[index_of(usize::from(table))].elements;
+            let value = elements.get(nums.get32(i) as usize).ok_or(Trap::TableOutOfBounds)?;
+            set(window(&mut store.roots.stack.slots, frame.refs), d, value);
+        }
+        Op::TableSet(i, value, table) => {
+            let elements = &mut store.roots.tables[index_of(usize::from(table))].elements;
+            elements.set(&mut store.heap, nums.get32(i) as usize, nums.get32(value))?;
+        }
+        Op::TableSetRef(i, value, table) => {
+            let value = get(window(&mut store.roots.stack.slots, frame.refs), value);
+            let elements = &mut store.roots.tables[index_of(usize::from(table))].elements;
+            elements.set(&mut store.heap, nums.get32(i) as usize, value)?;
+        }
+        Op::TableSize(d, table) => {
+            let elements = &store.roots.tables[index_of(table as usize)].elements;
+            nums.set32(d, u32::try_from(elements.len()).unwrap_or(u32::MAX));
+        }
+        Op::TableGrow(d, n, value) => {
+            let value = nums.get32(value);
+            grow_table(store, instance, nums, words.index(), (d, n), value)?;
+        }
+        Op::TableGrowRef(d, n, value) => {
+            let value = get(window(&mut store.roots.stack.slots, frame.refs), value);
+            grow_table(store, instance, nums, words.index(), (d, n), value)?;
+        }
+        Op::TableFill(start, value, n) => {
+            let table = index_of(words.index() as usize);
+            fill_table(store, table, nums.get32(start), nums.get32(value), nums.get32(n))?;
+        }
+        Op::TableFillRef(start, value, n) => {
+            let value = get(window(&mut store.roots.stack.slots, frame.refs), value);
+            let table = index_of(words.index() as usize);
+            fill_table(store, table, nums.get32(start), value, nums.get32(n))?;
+        }
+        Op::TableCopy(d, s, n) => {
+            let (target, source) = words.table_index();
+            charge(store, nums.get32(n))?;
+            let [d, s, n] = [d, s, n].map(|a| nums.get32(a) as usize);
+            copy_table(store, (index_of(target), d), (index_of(source), s), n)?;
+        }
+        Op::TableInit(d, s, n) => {
+            let (table, segment) = words.table_index();
+            charge(store, nums.get32(n))?;
+            let segment = instance.segments[segment] as usize;
+            init_table(store, (index_of(table), nums.get32(d)), (segment, nums.get32(s)), nums.get32(n))?;
+        }
+        Op::ElemDrop(segment) => {
+            let segment = instance.segments[segment as usize] as usize;
+            store.roots.segments[segment].clear(&mut store.heap)?;
+        }
+        other => unreachable!("no instruction begins with {other:?}"),
+    }
+    Ok(())
+}
+
+fn grow_table(
+    store: &mut StoreOpaque,
+    instance: &InstanceData,
+    nums: &mut Numbers<'_>,
+    table: u32,
+    (d, n): (Num, Num),
+    value: u32,
+) -> Result<()> {
+    let delta = nums.get32(n);
+    charge(store, delta)?;
+    let old = store.grow_table(instance.tables[table as usize], u64::from(delta), value);
+    nums.set32(d, old.ok().and_then(|old| u32::try_from(old).ok()).unwrap_or(u32::MAX));
+    Ok(())
+}
+
+fn fill_table(store: &mut StoreOpaque, table: usize, start: u32, value: u32, n: u32) -> Result<()> {
+    charge(store, n)?;
+    let start = start as usize;
+    let range = start..start.saturating_add(n as usize);
+    store.roots.tables[table].elements.fill(&mut store.heap, range, value)
+}
+
+fn copy_table(
+    store: &mut StoreOpaque,
+    (target, to): (usize, usize),
+    (source, from): (usize, usize),
+    n: usize,
+) -> Result<()> {
+    let range = from..from.saturating_add(n);
+    match store.roots.tables.get_disjoint_mut([target, source]) {
+        Ok([target, source]) => {
+            let values = source.elements.as_slice().get(range).ok_or(Trap::TableOutOfBounds)?;
+            target.elements.write(&mut store.heap, to, values)
+        }
+        // One table: the ranges may overlap.
+        Err(_) => store.roots.tables[target].elements.copy_within(&mut store.heap, range, to),
+    }
+}
+
+/// Copies `n` elements of a segment to a table: both by their index in the store, with their first element.
+pub(in super::super) fn init_table(
+    store: &mut StoreOpaque,
+    (table, to): (usize, u32),
+    (segment, from): (usize, u32),
+    n: u32,
+) -> Result<()> {
+    let values = element_range(&store.roots.segments[segment], from, n)?;
+    store.roots.tables[table].elements.write(&mut store.heap, to as usize, values)
+}

@@ -1,0 +1,230 @@
+//! Linear memory, tables and globals.
+
+use wasmparser::{MemArg, MemArgTarget, Operator};
+
+use super::super::code::{Load, Num, Op, Width};
+use super::super::definitions::Class;
+use super::super::error::Refusal;
+use super::Translator;
+
+type Access = fn(Num, Num, u16) -> Op;
+
+impl Translator<'_, '_> {
+    /// Translates `operator` if it accesses a memory, a table or a global; returns whether it was one.
+    pub(super) fn access(&mut self, operator: &Operator<'_>) -> Result<bool, Refusal> {
+        match *operator {
+            Operator::I32Load { memarg } | Operator::F32Load { memarg } | Operator::I64Load32U { memarg } => {
+                self.load(Op::LoadU32, Load::U32, memarg)?
+            }
+            Operator::I64Load { memarg } | Operator::F64Load { memarg } => self.load(Op::LoadU64, Load::U64, memarg)?,
+            Operator::I32Load8U { memarg } | Operator::I64Load8U { memarg } => {
+                self.load(Op::LoadU8, Load::U8, memarg)?;
+            }
+            Operator::I32Load16U { memarg } | Operator::I64Load16U { memarg } => {
+                self.load(Op::LoadU16, Load::U16, memarg)?;
+            }
+            Operator::I32Load8S { memarg } => self.load(Op::LoadS8, Load::S8, memarg)?,
+            Operator::I32Load16S { memarg } => self.load(Op::LoadS16, Load::S16, memarg)?,
+            Operator::I64Load8S { memarg } => self.load(Op::LoadS8Long, Load::S8Long, memarg)?,
+            Operator::I64Load16S { memarg } => self.load(Op::LoadS16Long, Load::S16Long, memarg)?,
+            Operator::I64Load32S { memarg } => self.load(Op::LoadS32Long, Load::S32Long, memarg)?,
+            Operator::I32Store8 { memarg } | Operator::I64Store8 { memarg } => {
+                self.store(Op::Store8, Width::B1, memarg)?;
+            }
+            Operator::I32Store16 { memarg } | Operator::I64Store16 { memarg } => {
+                self.store(Op::Store16, Width::B2, memarg)?;
+            }
+            Operator::I32Store { memarg } | Operator::F32Store { memarg } | Operator::I64Store32 { memarg } => {
+                self.store(Op::Store32, Width::B4, memarg)?
+            }
+            Operator::I64Store { memarg } | Operator::F64Store { memarg } => {
+                self.store(Op::Store64, Width::B8, memarg)?;
+            }
+            Operator::MemorySize { mem } => {
+                only_memory(mem)?;
+                let d = self.push_num();
+                self.emit(Op::MemorySize(d));
+            }
+            Operator::MemoryGrow { mem } => {
+                only_memory(mem)?;
+                let pages = self.pop_num();
+                let d = self.push_num();
+                self.emit(Op::MemoryGrow(d, pages));
+            }
+            Operator::MemoryFill { mem } => {
+                only_memory(mem)?;
+                let [d, value, n] = self.pop_three();
+                self.emit(Op::MemoryFill(d, value, n));
+            }
+            Operator::MemoryCopy { dst_mem, src_mem } => {
+                only_memory(dst_mem.max(src_mem))?;
+                let [d, s, n] = self.pop_three();
+                self.emit(Op::MemoryCopy(d, s, n));
+            }
+            Operator::MemoryInit { data_index, mem } => {
+                only_memory(mem)?;
+                let [d, s, n] = self.pop_three();
+                self.emit(Op::MemoryInit(d, s, n));
+                self.emit(Op::Index(data_index));
+            }
+            Operator::DataDrop { data_index } => self.emit(Op::DataDrop(data_index)),
+            Operator::GlobalGet { global_index } => match self.definitions.globals[global_index as usize] {
+                Class::Num => {
+                    let d = self.push_num();
+                    self.emit(Op::GlobalGet(d, global_index));
+                }
+                Class::Ref => {
+                    let d = self.push_ref();
+                    self.emit(Op::GlobalGetRef(d, global_index));
+                }
+            },
+            Operator::GlobalSet { global_index } => match self.definitions.globals[global_index as usize] {
+                Class::Num => {
+                    let value = self.pop_num();
+                    self.emit(Op::GlobalSet(value, global_index));
+                }
+                Class::Ref => {
+                    let value = self.pop_ref();
+                    self.emit(Op::GlobalSetRef(value, global_index));
+                }
+            },
+            _ => return Ok(self.table(operator)),
+        }
+        Ok(true)
+    }
+
+    /// Translates `operator` if it accesses a table; returns whether it was one.
+    fn table(&mut self, operator: &Operator<'_>) -> bool {
+        match *operator {
+            Operator::TableGet { table } => {
+                let index = self.pop_num();
+                match self.definitions.tables[table as usize] {
+                    Class::Num => {
+                        let d = self.push_num();
+                        self.emit(Op::TableGet(d, index, short(table)));
+                    }
+                    Class::Ref => {
+                        let d = self.push_ref();
+                        self.emit(Op::TableGetRef(d, index, short(table)));
+                    }
+                }
+            }
+            Operator::TableSet { table } => match self.definitions.tables[table as usize] {
+                Class::Num => {
+                    let value = self.pop_num();
+                    let index = self.pop_num();
+                    self.emit(Op::TableSet(index, value, short(table)));
+                }
+                Class::Ref => {
+                    let value = self.pop_ref();
+                    let index = self.pop_num();
+                    self.emit(Op::TableSetRef(index, value, short(table)));
+                }
+            },
+            Operator::TableSize { table } => {
+                let d = self.push_num();
+                self.emit(Op::TableSize(d, table));
+            }
+            Operator::TableGrow { table } => {
+                let n = self.pop_num();
+                match self.definitions.tables[table as usize] {
+                    Class::Num => {
+                        let value = self.pop_num();
+                        let d = self.push_num();
+                        self.emit(Op::TableGrow(d, n, value));
+                    }
+                    Class::Ref => {
+                        let value = self.pop_ref();
+                        let d = self.push_num();
+                        self.emit(Op::TableGrowRef(d, n, value));
+                    }
+                }
+                self.emit(Op::Index(table));
+            }
+            Operator::TableFill { table } => {
+                let n = self.pop_num();
+                match self.definitions.tables[table as usize] {
+                    Class::Num => {
+                        let value = self.pop_num();
+                        let start = self.pop_num();
+                        self.emit(Op::TableFill(start, value, n));
+                    }
+                    Class::Ref => {
+                        let value = self.pop_ref();
+                        let start = self.pop_num();
+                        self.emit(Op::TableFillRef(start, value, n));
+                    }
+                }
+                self.emit(Op::Index(table));
+            }
+            Operator::TableCopy { dst_table, src_table } => {
+                let [d, s, n] = self.pop_three();
+                self.emit(Op::TableCopy(d, s, n));
+                self.emit(Op::TableIndex(short(dst_table), src_table));
+            }
+            Operator::TableInit { elem_index, table } => {
+                let [d, s, n] = self.pop_three();
+                self.emit(Op::TableInit(d, s, n));
+                self.emit(Op::TableIndex(short(table), elem_index));
+            }
+            Operator::ElemDrop { elem_index } => self.emit(Op::ElemDrop(elem_index)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The three numbers at the top, taken off, in the order they were pushed.
+    fn pop_three(&mut self) -> [Num; 3] {
+        let c = self.pop_num();
+        let b = self.pop_num();
+        let a = self.pop_num();
+        [a, b, c]
+    }
+
+    fn load(&mut self, near: Access, far: Load, memarg: MemArg) -> Result<(), Refusal> {
+        only_memory(memory_of(memarg))?;
+        let address = self.pop_num();
+        let d = self.push_num();
+        match u16::try_from(memarg.offset) {
+            Ok(offset) => self.emit(near(d, address, offset)),
+            Err(_) => {
+                self.emit(Op::LoadFar(far, d, address));
+                self.emit(far_offset(memarg));
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, near: Access, far: Width, memarg: MemArg) -> Result<(), Refusal> {
+        only_memory(memory_of(memarg))?;
+        let value = self.pop_num();
+        let address = self.pop_num();
+        match u16::try_from(memarg.offset) {
+            Ok(offset) => self.emit(near(address, value, offset)),
+            Err(_) => {
+                self.emit(Op::StoreFar(far, address, value));
+                self.emit(far_offset(memarg));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn memory_of(memarg: MemArg) -> u32 {
+    match memarg.target {
+        MemArgTarget::Memory(index) => index,
+        MemArgTarget::Array(_) => unreachable!("the validator knows no access to bytes of arrays"),
+    }
+}
+
+fn far_offset(memarg: MemArg) -> Op {
+    Op::Index(u32::try_from(memarg.offset).expect("the validator limits offsets into 32-bit memories"))
+}
+
+fn short(table: u32) -> u16 {
+    u16::try_from(table).expect("the validator allows a hundred tables")
+}
+
+fn only_memory(index: u32) -> Result<(), Refusal> {
+    if index == 0 { Ok(()) } else { Err(Refusal::Unsupported("multiple memories".into())) }
+}

@@ -1,0 +1,410 @@
+//! Function bodies and constant expressions become internal code.
+//!
+//! One pass over the operators of a body that is already validated:
+//!
+//! ```text
+//!   mod           reads operators, keeps registers and fuel
+//!    |-- control      blocks, branches, returns
+//!    |     `-- condition    what a branch depends on
+//!    |-- arithmetic   numeric operators, immediates
+//!    |-- access       memory, tables, globals
+//!    |-- calls        calls, tail calls
+//!    |-- objects      references, structs, arrays, casts
+//!    `-- operands     the operand stack: which value is where
+//! ```
+//!
+//! The translator looks one operator ahead: where a `local.set` follows, the result goes straight into the local.
+
+mod access;
+mod arithmetic;
+mod calls;
+mod condition;
+mod control;
+mod objects;
+mod operands;
+#[cfg(test)]
+mod tests;
+
+use wasmparser::{Operator, OperatorsReader};
+
+use self::control::Frame;
+use self::operands::{Height, Local, Operand, Operands, Settle};
+use super::casts::Casts;
+use super::code::{Code, Num, Op, Ref};
+use super::definitions::{Class, Definitions, count};
+use super::error::Refusal;
+
+/// Slots that a frame can have: what a register's 16 bits can name.
+const SLOTS_MAX: u32 = 1 << 16;
+
+/// Bodies longer than this many bytes are translated without near branches forward from the start.
+const NEAR_BYTES_MAX: usize = 1 << 13;
+
+/// What is translated: its parameters, further locals and results.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'m> {
+    pub(super) params: &'m [Class],
+    pub(super) locals: &'m [(u32, Class)],
+    pub(super) results: &'m [Class],
+    /// Whether calls of it consume fuel.
+    pub(super) fuel: bool,
+}
+
+/// Translates the validated body that `body` reads.
+///
+/// # Errors
+/// If it uses something that is not supported yet, or needs more registers than there are.
+pub(super) fn translate(
+    definitions: &Definitions,
+    casts: &mut Casts,
+    subject: Subject<'_>,
+    body: OperatorsReader<'_>,
+) -> Result<Code, Refusal> {
+    let far = body.get_binary_reader().bytes_remaining() > NEAR_BYTES_MAX;
+    let mut translator = Translator::new(definitions, casts, subject, far);
+    translator.body(body.clone())?;
+    if translator.out_of_reach {
+        translator = Translator::new(definitions, casts, subject, true);
+        translator.body(body)?;
+    }
+    translator.finish(subject)
+}
+
+/// The state of a translation.
+struct Translator<'m, 'a> {
+    definitions: &'m Definitions,
+    casts: &'m mut Casts,
+    ops: Vec<Op>,
+    pool: Vec<u64>,
+    operands: Operands,
+    locals: Vec<Local>,
+    local_height: Height,
+    frames: Vec<Frame<'m>>,
+    /// Whether the current operator can not be reached.
+    unreachable: bool,
+    /// How many blocks were opened in code that cannot be reached.
+    skipped: u32,
+    /// Instructions before this one may be branch targets: they are not folded into what follows.
+    barrier: usize,
+    /// Whether forward branches must reach everything.
+    far: bool,
+    /// Whether a near branch did not reach its target.
+    out_of_reach: bool,
+    /// The operator after the current one.
+    next: Option<Operator<'a>>,
+    /// Where fuel is charged for the current stretch, and how many operators it has, if fuel is charged at all.
+    fuel: Option<(usize, u32)>,
+}
+
+impl<'m, 'a> Translator<'m, 'a> {
+    fn new(definitions: &'m Definitions, casts: &'m mut Casts, subject: Subject<'m>, far: bool) -> Translator<'m, 'a> {
+        let mut height = Height::default();
+        let params = subject.params.iter().map(|&class| (1, class));
+        let mut locals = Vec::new();
+        for (count, class) in params.chain(subject.locals.iter().copied()) {
+            for _ in 0..count {
+                locals.push(match class {
+                    Class::Num => Local::Num(height.num()),
+                    Class::Ref => Local::Ref(height.reference()),
+                });
+                height.next(class);
+            }
+        }
+        let mut translator = Translator {
+            definitions,
+            casts,
+            ops: Vec::new(),
+            pool: Vec::new(),
+            operands: Operands::new(height),
+            locals,
+            local_height: height,
+            frames: vec![Frame::function(subject.results)],
+            unreachable: false,
+            skipped: 0,
+            barrier: 0,
+            far,
+            out_of_reach: false,
+            next: None,
+            fuel: subject.fuel.then_some((0, 0)),
+        };
+        translator.charge_fuel();
+        translator
+    }
+
+    fn body(&mut self, mut reader: OperatorsReader<'a>) -> Result<(), Refusal> {
+        let mut current = Some(reader.read()?);
+        while let Some(operator) = current {
+            self.next = if reader.eof() { None } else { Some(reader.read()?) };
+            self.operator(&operator)?;
+            current = self.next.take();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, subject: Subject<'_>) -> Result<Code, Refusal> {
+        self.seal_fuel();
+        let (num_params, ref_params) = count(subject.params);
+        let (num_results, ref_results) = count(subject.results);
+        let peak = self.operands.peak();
+        let (nums, refs) = (peak.nums.max(num_results), peak.refs.max(ref_results));
+        let given = nums.max(refs);
+        if given > SLOTS_MAX {
+            let (given, limit) = (u64::from(given), u64::from(SLOTS_MAX));
+            return Err(Refusal::TooLarge { what: "registers of a function", given, limit });
+        }
+        Ok(Code {
+            ops: self.ops.into(),
+            pool: self.pool.into(),
+            nums,
+            refs,
+            num_params,
+            num_locals: self.local_height.nums,
+            ref_params,
+            ref_results,
+        })
+    }
+
+    fn operator(&mut self, operator: &Operator<'_>) -> Result<(), Refusal> {
+        if self.unreachable && !self.leaves_unreachable(operator) {
+            return Ok(());
+        }
+        if let Some((_, cost)) = &mut self.fuel {
+            *cost += 1;
+        }
+        if self.numeric(operator) || self.access(operator)? || self.call(operator) || self.object(operator)? {
+            return Ok(());
+        }
+        match operator {
+            Operator::Nop => {}
+            Operator::Unreachable => {
+                self.emit(Op::Unreachable);
+                self.stop();
+            }
+            Operator::Block { blockty } => self.block(*blockty),
+            Operator::Loop { blockty } => self.loop_(*blockty),
+            Operator::If { blockty } => self.if_(*blockty),
+            Operator::Else => self.else_(),
+            Operator::End => self.end(),
+            Operator::Br { relative_depth } => {
+                self.branch(condition::Condition::Always, *relative_depth);
+                self.stop();
+            }
+            Operator::BrIf { relative_depth } => {
+                let condition = self.pop_condition();
+                self.branch(condition, *relative_depth);
+            }
+            Operator::BrTable { targets } => {
+                self.br_table(targets)?;
+                self.stop();
+            }
+            Operator::BrOnNull { relative_depth } => self.br_on_null(*relative_depth),
+            Operator::BrOnNonNull { relative_depth } => self.br_on_non_null(*relative_depth),
+            Operator::Return => {
+                self.return_();
+                self.stop();
+            }
+            Operator::Drop => {
+                self.operands.pop();
+            }
+            Operator::Select | Operator::TypedSelect { .. } => self.select(),
+            Operator::LocalGet { local_index } => self.operands.push(self.locals[*local_index as usize].operand()),
+            Operator::LocalSet { local_index } => self.local_set(*local_index),
+            Operator::LocalTee { local_index } => self.local_tee(*local_index),
+            Operator::I32Const { value } => self.operands.push(Operand::Const(u64::from(value.cast_unsigned()))),
+            Operator::I64Const { value } => self.operands.push(Operand::Const(value.cast_unsigned())),
+            Operator::F32Const { value } => self.operands.push(Operand::Const(u64::from(value.bits()))),
+            Operator::F64Const { value } => self.operands.push(Operand::Const(value.bits())),
+            other => return Err(Refusal::Unsupported(instruction_name(other))),
+        }
+        Ok(())
+    }
+
+    /// Follows the blocks of code that cannot be reached; whether `operator` ends it and must be translated.
+    fn leaves_unreachable(&mut self, operator: &Operator<'_>) -> bool {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                self.skipped += 1;
+            }
+            Operator::Else => return self.skipped == 0,
+            Operator::End if self.skipped == 0 => return true,
+            Operator::End => self.skipped -= 1,
+            _ => {}
+        }
+        false
+    }
+
+    fn emit(&mut self, op: Op) {
+        self.ops.push(op);
+    }
+
+    /// Puts `value` into `slot`, unless it is there.
+    fn emit_move(&mut self, slot: Operand, value: Operand) {
+        match (slot, value) {
+            (Operand::Temp(d) | Operand::Local(d), Operand::Temp(s) | Operand::Local(s)) => {
+                if d != s {
+                    self.emit(Op::Copy(d, s));
+                }
+            }
+            (Operand::Temp(d) | Operand::Local(d), Operand::Const(bits)) => self.emit_const(d, bits),
+            (Operand::RefTemp(d) | Operand::RefLocal(d), Operand::RefTemp(s) | Operand::RefLocal(s)) => {
+                if d != s {
+                    self.emit(Op::CopyRef(d, s));
+                }
+            }
+            (Operand::RefTemp(d) | Operand::RefLocal(d), Operand::Null) => self.emit(Op::Null(d)),
+            _ => unreachable!("values stay in their own frame"),
+        }
+    }
+
+    fn emit_const(&mut self, d: Num, bits: u64) {
+        let op = if let Ok(low) = u32::try_from(bits) {
+            Op::Const(d, low)
+        } else if let Ok(signed) = i32::try_from(bits.cast_signed()) {
+            Op::ConstSigned(d, signed)
+        } else if let (0, Ok(high)) = (bits << 32, u32::try_from(bits >> 32)) {
+            Op::ConstHigh(d, high)
+        } else {
+            self.pool.push(bits);
+            Op::ConstPool(d, u32::try_from(self.pool.len() - 1).expect("a function body is shorter than 4 GiB"))
+        };
+        self.emit(op);
+    }
+
+    /// Moves operands to their slots: see [`Operands::settle`].
+    fn settle(&mut self, from: usize, below: Settle) {
+        let mut moves = Vec::new();
+        self.operands.settle(from, below, |slot, operand| moves.push((slot, operand)));
+        for (slot, operand) in moves {
+            self.emit_move(slot, operand);
+        }
+    }
+
+    /// The number at the top, taken off, in some register.
+    fn pop_num(&mut self) -> Num {
+        match self.operands.pop() {
+            (Operand::Local(num) | Operand::Temp(num), _) => num,
+            (Operand::Const(bits), Operand::Temp(slot)) => {
+                self.emit_const(slot, bits);
+                slot
+            }
+            _ => unreachable!("validated to be a number"),
+        }
+    }
+
+    /// The reference at the top, taken off, in some register.
+    fn pop_ref(&mut self) -> Ref {
+        match self.operands.pop() {
+            (Operand::RefLocal(reference) | Operand::RefTemp(reference), _) => reference,
+            (Operand::Null, Operand::RefTemp(slot)) => {
+                self.emit(Op::Null(slot));
+                slot
+            }
+            _ => unreachable!("validated to be a reference"),
+        }
+    }
+
+    /// Pushes a number that the next instruction computes; the register for it.
+    fn push_num(&mut self) -> Num {
+        match self.push_result(Class::Num) {
+            Operand::Local(num) | Operand::Temp(num) => num,
+            _ => unreachable!("asked for a number"),
+        }
+    }
+
+    /// Pushes a reference that the next instruction computes; the register for it.
+    fn push_ref(&mut self) -> Ref {
+        match self.push_result(Class::Ref) {
+            Operand::RefLocal(reference) | Operand::RefTemp(reference) => reference,
+            _ => unreachable!("asked for a reference"),
+        }
+    }
+
+    fn push_result(&mut self, class: Class) -> Operand {
+        match self.next {
+            Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
+                let local = self.locals[local_index as usize].operand();
+                self.settle(self.operands.len(), Settle::Local(local));
+                self.operands.push(local);
+                local
+            }
+            _ => self.operands.push_temp(class),
+        }
+    }
+
+    fn local_set(&mut self, index: u32) {
+        let (value, _) = self.operands.pop();
+        self.assign(index, value);
+    }
+
+    fn local_tee(&mut self, index: u32) {
+        let (value, _) = self.operands.pop();
+        self.assign(index, value);
+        self.operands.push(value);
+    }
+
+    fn assign(&mut self, index: u32, value: Operand) {
+        let local = self.locals[index as usize].operand();
+        if value != local {
+            self.settle(self.operands.len(), Settle::Local(local));
+            self.emit_move(local, value);
+        }
+    }
+
+    fn select(&mut self) {
+        let condition = self.pop_num();
+        match self.operands.top().class() {
+            Class::Num => {
+                let b = self.pop_num();
+                let a = self.pop_num();
+                let d = self.push_num();
+                self.emit(Op::Select(d, a, b));
+            }
+            Class::Ref => {
+                let b = self.pop_ref();
+                let a = self.pop_ref();
+                let d = self.push_ref();
+                self.emit(Op::SelectRef(d, a, b));
+            }
+        }
+        self.emit(Op::NumOperand(condition));
+    }
+
+    /// Begins a stretch of code whose fuel is charged at once.
+    fn charge_fuel(&mut self) {
+        if self.fuel.is_some() {
+            self.seal_fuel();
+            self.fuel = Some((self.ops.len(), 0));
+            self.emit(Op::Fuel(0));
+        }
+    }
+
+    /// Writes the cost of the current stretch where it is charged.
+    fn seal_fuel(&mut self) {
+        if let Some((site, cost)) = self.fuel
+            && let Some(op) = self.ops.get_mut(site)
+        {
+            *op = Op::Fuel(cost.max(1));
+        }
+    }
+}
+
+/// The name of an operator in the text format, as far as its structure tells.
+fn instruction_name(operator: &Operator<'_>) -> String {
+    let debug = format!("{operator:?}");
+    let name = debug.split([' ', '{', '(']).next().unwrap_or_default();
+    let mut text = String::new();
+    for (i, c) in name.char_indices() {
+        if c.is_ascii_uppercase() && i > 0 {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    const DOTTED: [&str; 14] = [
+        "v128", "i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2", "i32", "i64", "f32", "f64", "memory", "struct",
+        "array",
+    ];
+    match text.split_once('_') {
+        Some((prefix, rest)) if DOTTED.contains(&prefix) => format!("{prefix}.{}", rest.replace("atomic_", "atomic.")),
+        _ => text,
+    }
+}
