@@ -65,6 +65,12 @@ pub enum Trap {
     /// Another thread asked the store to stop the guest.
     #[error("interrupted")]
     Interrupt,
+    /// An atomic access was not aligned to its size.
+    #[error("unaligned atomic")]
+    UnalignedAtomic,
+    /// A memory that is not shared was waited on.
+    #[error("expected shared memory")]
+    ExpectedSharedMemory,
 }
 
 /// Which limit an allocation or a growth ran into.

@@ -31,7 +31,7 @@
 //! | 5 | [`heap`] | the engine: allocation, access, barriers, bulk operations, casts, collection, verifier |
 //! | 4 | [`collector`] | the policies: the trait, null, copying, pacing |
 //! | 3 | [`trace`] | how the graph is walked: roots, evacuation, weak entries |
-//! | 2 | [`object`] | how an object is spelled in bytes: references, headers, layouts |
+//! | 2 | [`object`], [`guest`] (unsafe) | how an object is spelled in bytes; pointers of guests, and what they borrow |
 //! | 1 | [`memory`] (unsafe), [`types`], [`space`] | bytes that grow; what types are; where there is room |
 //! | 0 | [`error`], [`provenance`] (unsafe) | what can go wrong; numbers and pointers shared with compiled code |
 //!
@@ -82,6 +82,8 @@
 
 pub mod collector;
 pub mod error;
+#[expect(unsafe_code, reason = "the room of host slices over guest bytes")]
+pub mod guest;
 pub mod heap;
 #[expect(unsafe_code, reason = "the room of the operating system's mappings")]
 pub mod memory;

@@ -16,7 +16,7 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::AtomicU64;
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// The index of a type in its engine's registry: dense, and the same for equal types of different modules.
 ///
@@ -237,15 +237,21 @@ impl<T> fmt::Pointer for VmPtr<T> {
 /// anything whose layout the compiler is free to choose:
 ///
 /// ```
-/// # use tumulus::provenance::{VmPtr, VmSafe};
+/// # use tumulus::provenance::{VMMemoryDefinition, VmPtr, VmSafe};
 /// fn shared<T: VmSafe>() {}
 /// shared::<u32>();
 /// shared::<Option<VmPtr<u8>>>();
+/// shared::<VmPtr<VMMemoryDefinition>>();
 /// ```
 /// ```compile_fail,E0277
 /// # use tumulus::provenance::VmSafe;
 /// fn shared<T: VmSafe>() {}
 /// shared::<*mut u8>();
+/// ```
+/// ```compile_fail,E0277
+/// # use tumulus::provenance::VmSafe;
+/// fn shared<T: VmSafe>() {}
+/// shared::<core::ptr::NonNull<u8>>();
 /// ```
 /// ```compile_fail,E0277
 /// # use tumulus::provenance::VmSafe;
@@ -287,6 +293,44 @@ const _: () = {
     assert!(size_of::<Option<VmPtr<u64>>>() == size_of::<usize>());
     assert!(size_of::<Option<SendSyncPtr<u64>>>() == size_of::<usize>());
     assert!(size_of::<VMSharedTypeIndex>() == 4);
+};
+
+/// Where a linear memory is and how long: what compiled code reads before an access.
+///
+/// The owner of the memory keeps the record up to date. The length of a memory that is not shared changes only while no
+/// compiled code runs; that of a shared one may grow at any time, and never shrinks.
+#[derive(Debug)]
+#[repr(C)]
+pub struct VMMemoryDefinition {
+    /// The first byte.
+    pub base: VmPtr<u8>,
+    /// Bytes that may be accessed from there.
+    pub current_length: AtomicUsize,
+}
+
+impl VMMemoryDefinition {
+    /// The record of the memory of `length` bytes at `base`, whose provenance is exposed.
+    #[must_use]
+    pub fn new(base: NonNull<u8>, length: usize) -> VMMemoryDefinition {
+        VMMemoryDefinition { base: VmPtr::from(base), current_length: AtomicUsize::new(length) }
+    }
+
+    /// Bytes that may be accessed; whoever sees a growth here may access the bytes that it added.
+    #[inline]
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.current_length.load(Ordering::Acquire)
+    }
+}
+
+// SAFETY: `repr(C)` with two fields that are `VmSafe` themselves. Compiled code only reads them.
+unsafe impl VmSafe for VMMemoryDefinition {}
+
+const _: () = {
+    assert!(core::mem::offset_of!(VMMemoryDefinition, base) == 0);
+    assert!(core::mem::offset_of!(VMMemoryDefinition, current_length) == size_of::<usize>());
+    assert!(size_of::<VMMemoryDefinition>() == 2 * size_of::<usize>());
+    assert!(align_of::<VMMemoryDefinition>() == align_of::<usize>());
 };
 
 /// A reference `R` that is known, or claimed, to be of kind `K`: same bytes, another type.
@@ -380,6 +424,8 @@ mod tests {
     const _: () = {
         assert!(Has::<u8>::VM_SAFE && Has::<u128>::VM_SAFE && Has::<i128>::VM_SAFE && Has::<isize>::VM_SAFE);
         assert!(Has::<AtomicUsize>::VM_SAFE && Has::<VMSharedTypeIndex>::VM_SAFE);
+        assert!(Has::<VMMemoryDefinition>::VM_SAFE && Has::<VmPtr<VMMemoryDefinition>>::VM_SAFE);
+        assert!(Has::<VMMemoryDefinition>::SEND && Has::<VMMemoryDefinition>::SYNC);
         assert!(Has::<VmPtr<u32>>::VM_SAFE && Has::<Option<VmPtr<VmPtr<u32>>>>::VM_SAFE);
         assert!(!Has::<*mut u8>::VM_SAFE && !Has::<*const u8>::VM_SAFE && !Has::<NonNull<u8>>::VM_SAFE);
         assert!(!Has::<SendSyncPtr<u8>>::VM_SAFE && !Has::<VmPtr<*mut u8>>::VM_SAFE);
@@ -427,6 +473,17 @@ mod tests {
         assert!(VmPtr::<u64>::dangling().as_ptr().is_aligned());
         assert_eq!(VmPtr::<u64>::dangling().as_non_null(), NonNull::dangling());
         assert_eq!(SendSyncPtr::<u64>::dangling().as_non_null(), NonNull::dangling());
+    }
+
+    #[test]
+    fn a_memory_record_is_read_as_two_words() {
+        let mut bytes = [1_u8, 2, 3];
+        let definition = VMMemoryDefinition::new(NonNull::from(&mut bytes).cast(), 3);
+        definition.current_length.store(2, Ordering::Release);
+        assert_eq!(definition.length(), 2);
+        // SAFETY: the assertions above give the record the layout of two addresses, both initialised.
+        let words: [usize; 2] = unsafe { core::ptr::from_ref(&definition).cast::<[usize; 2]>().read() };
+        assert_eq!(words, [bytes.as_ptr().addr(), 2]);
     }
 
     #[test]

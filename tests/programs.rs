@@ -36,9 +36,9 @@ fn cases(size: &str) -> Vec<Case> {
         })
         .filter(|case| case.size == size)
         .collect();
-    let programs = fs::read_dir(folder()).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wat")
-    });
+    let programs = fs::read_dir(folder())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "wat"));
     assert_eq!(cases.len(), programs.count(), "each program has a line of size {size}");
     cases
 }

@@ -151,7 +151,8 @@ fn handles_follow_their_objects_and_payloads_die_once() {
     };
     store.gc().unwrap();
     assert_eq!(dropped.load(Ordering::Relaxed), 10);
-    let is_counted = |handle: &Rooted<ExternRef>, store: &Store<()>| handle.data(store).unwrap().unwrap().is::<Counted>();
+    let is_counted =
+        |handle: &Rooted<ExternRef>, store: &Store<()>| handle.data(store).unwrap().unwrap().is::<Counted>();
     assert!(is_counted(&outer, &store));
     let again = owned.to_rooted(&mut store).unwrap();
     assert!(is_counted(&again, &store));

@@ -44,10 +44,23 @@ impl Copying {
         usize::try_from(blocks).unwrap_or(usize::MAX / 4)
     }
 
+    /// The most bytes of objects that can all be evacuated, and after that once more.
+    fn most_bytes(blocks: &BlockTable) -> u64 {
+        let places = blocks.used_blocks() + blocks.free_blocks() + blocks.growable_blocks();
+        // The inverse of `blocks_for`; a block's bytes are a multiple of 64.
+        (places / 2) as u64 * 7 * u64::from(blocks.block_bytes() / 8)
+    }
+
     /// Whether all objects can be evacuated, and after that once more.
     fn has_reserve(&self, blocks: &BlockTable) -> bool {
-        let places = blocks.used_blocks() + blocks.free_blocks() + blocks.growable_blocks();
-        places >= 2 * Self::blocks_for(self.object_bytes, blocks.block_bytes())
+        self.object_bytes <= Self::most_bytes(blocks)
+    }
+
+    /// Notes a free piece of a block, to be handed out later if it is the largest.
+    fn keep(&mut self, piece: Window) {
+        if piece.room() > self.leftover.room() {
+            self.leftover = piece;
+        }
     }
 }
 
@@ -58,31 +71,31 @@ impl Collector for Copying {
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
         self.object_bytes -= u64::from(window.room());
-        if window.room() > self.leftover.room() {
-            self.leftover = window;
+        if self.leftover.cursor == window.limit {
+            // What `refill` cut off this window.
+            self.leftover.cursor = window.cursor;
+        } else {
+            self.keep(window);
         }
     }
 
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
-        let reuses = self.leftover.room() >= bytes;
-        let window = if reuses {
-            self.leftover
+        let headroom = Self::most_bytes(parts.blocks).saturating_sub(self.object_bytes);
+        if headroom < u64::from(bytes) {
+            return Err(RefillError::Full);
+        }
+        let piece = if self.leftover.room() >= bytes {
+            core::mem::replace(&mut self.leftover, Window::EMPTY)
         } else {
             let block = parts.blocks.take_block().ok_or(RefillError::NoRoom)?;
             Window { cursor: block.start, limit: block.end }
         };
-        self.object_bytes += u64::from(window.room());
-        if self.has_reserve(parts.blocks) {
-            if reuses {
-                self.leftover = Window::EMPTY;
-            }
-            return Ok(window);
-        }
-        self.object_bytes -= u64::from(window.room());
-        if !reuses {
-            parts.blocks.release_block(window.cursor);
-        }
-        Err(RefillError::Full)
+        // Near its end a heap gives shorter windows, so that it is full only when its objects need all of it.
+        let room = u32::try_from(headroom).unwrap_or(u32::MAX).min(piece.room());
+        let window = Window { limit: piece.cursor + room, ..piece };
+        self.keep(Window { cursor: window.limit, ..piece });
+        self.object_bytes += u64::from(room);
+        Ok(window)
     }
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
@@ -185,6 +198,12 @@ mod tests {
                 assert_eq!(Copying::blocks_for(blocks * filled, block_bytes) as u64, blocks);
                 assert_eq!(Copying::blocks_for(blocks * filled + 8, block_bytes) as u64, blocks + 1);
             }
+        }
+        for max_bytes in [16_u64 << 10, 1 << 20, 64 << 20] {
+            let blocks = BlockTable::new(max_bytes);
+            let (most, places) = (Copying::most_bytes(&blocks), blocks.growable_blocks());
+            assert_eq!(2 * Copying::blocks_for(most, blocks.block_bytes()), places);
+            assert!(2 * Copying::blocks_for(most + 8, blocks.block_bytes()) > places);
         }
     }
 }

@@ -154,11 +154,12 @@ impl GcHeap {
         if bytes > limit {
             return Err(self.out_of_memory(OutOfMemoryKind::TooLarge, bytes).into());
         }
-        let LargeRun { start, bytes: room } =
-            self.find_room(bytes, roots, |collector, parts| collector.allocate_large(parts, bytes))?;
-        if self.blocks.large_at(start).is_none_or(|run| u64::from(run.bytes) < bytes) {
-            return Err(self.damaged_by(Corruption::new(CorruptionKind::BadWindow, start)));
-        }
+        let claimed = self.find_room(bytes, roots, |collector, parts| collector.allocate_large(parts, bytes))?.start;
+        // How long the run is, the block table knows.
+        let run = self.blocks.large_at(claimed).filter(|run| u64::from(run.bytes) >= bytes);
+        let Some(LargeRun { start, bytes: room }) = run else {
+            return Err(self.damaged_by(Corruption::new(CorruptionKind::BadWindow, claimed)));
+        };
         self.zero(start, start + room);
         self.stats.allocated_bytes += bytes;
         Ok(start)

@@ -3,7 +3,8 @@
 use core::ops::Range;
 
 use super::GcHeap;
-use crate::error::{Corruption, CorruptionKind, Result, Trap};
+use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
+use crate::guest::{BorrowTracker, GuestBytes};
 use crate::object::GcArrayLayout;
 
 impl GcHeap {
@@ -85,6 +86,27 @@ impl GcHeap {
     pub fn array_read(&self, layout: &GcArrayLayout, array: u32, first: u32, count: u32) -> Result<&[u8]> {
         let range = self.elements(layout, array, first, count)?;
         self.memory.bytes().get(range).ok_or_else(|| outside(array).into())
+    }
+
+    /// The elements of an array of numbers, for guest pointers to work on: offset 0 is the first byte of element 0.
+    ///
+    /// Nothing can collect while it is borrowed.
+    ///
+    /// # Errors
+    /// If the elements are references, which pointers must not write, or reach outside the heap.
+    pub fn array_guest(&mut self, layout: &GcArrayLayout, array: u32) -> Result<GuestBytes<'_>> {
+        if layout.elems_are_gc_refs {
+            let (wanted, given) = ("an array of numbers".to_owned(), "an array of references".to_owned());
+            return Err(Misuse::TypeMismatch { wanted, given }.into());
+        }
+        let range = self.elements(layout, array, 0, self.array_len(array)?)?;
+        // Nobody holds a pointer any more, so that what was forgotten to be given back is free again.
+        if self.array_tracker.has_outstanding() {
+            self.array_tracker = BorrowTracker::new();
+        }
+        let GcHeap { memory, array_tracker, .. } = self;
+        let bytes = memory.bytes_mut().get_mut(range).ok_or_else(|| outside(array))?;
+        Ok(GuestBytes::new(bytes, array_tracker))
     }
 
     /// Where elements lie in the heap, after checking them against the array's length and the heap's end.

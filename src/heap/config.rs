@@ -29,8 +29,11 @@ impl HeapConfig {
     /// The largest maximum, 4 GiB; references are 32 bits.
     pub const MAX_BYTES_MOST: u64 = 1 << 32;
 
-    /// Tells which setting makes no sense.
-    pub(super) fn validate(&self) -> Result<(), Misuse> {
+    /// Tells whether the settings make sense.
+    ///
+    /// # Errors
+    /// The first setting that does not.
+    pub fn validate(&self) -> Result<(), Misuse> {
         let refuse = |what: String| Err(Misuse::Setting(what));
         let Self { initial_bytes, max_bytes, .. } = self;
         let (least, most) = (Self::MAX_BYTES_LEAST, Self::MAX_BYTES_MOST);

@@ -29,6 +29,7 @@ pub use stats::HeapStats;
 use self::extern_table::ExternTable;
 use crate::collector::{Collector, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
+use crate::guest::BorrowTracker;
 use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, VecMemory};
 use crate::object::{ObjectType, TypeTable};
 use crate::space::{BlockTable, Window};
@@ -51,6 +52,8 @@ pub struct GcHeap {
     config: HeapConfig,
     creator: Arc<dyn MemoryCreator>,
     limiter: Limiter,
+    /// What host code has borrowed of an array through guest pointers.
+    array_tracker: BorrowTracker,
     /// The collector's own word on it, asked once.
     hears_roots: bool,
     /// Memory is obtained at the first allocation.
@@ -83,6 +86,7 @@ impl GcHeap {
             stats: HeapStats::default(),
             creator,
             limiter: Limiter::default(),
+            array_tracker: BorrowTracker::new(),
             attached: false,
             hidden: Window::EMPTY,
             zeal_left: config.zeal.map_or(0, NonZeroU32::get),

@@ -56,11 +56,7 @@ impl Limiter {
     ///
     /// # Errors
     /// `Denied` if the limiter refused, otherwise what `grow` returned.
-    pub fn grow<R>(
-        &self,
-        growth: &Growth,
-        grow: impl FnOnce() -> Result<R, OutOfMemory>,
-    ) -> Result<R, OutOfMemory> {
+    pub fn grow<R>(&self, growth: &Growth, grow: impl FnOnce() -> Result<R, OutOfMemory>) -> Result<R, OutOfMemory> {
         let Some(limiter) = &self.0 else { return grow() };
         let lock = || limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if !lock().growing(growth) {

@@ -6,7 +6,8 @@
 use core::ops::Range;
 
 use crate::error::{OutOfMemory, OutOfMemoryKind};
-use crate::memory::MemoryType;
+use crate::memory::pages::copy_to_zeros;
+use crate::memory::{LocalMemory, MemoryImage, MemoryType};
 
 /// The most bytes that a memory can have on this host, whoever makes it: a slice cannot span more.
 pub(super) const HOST_LIMIT: usize = isize::MAX.unsigned_abs();
@@ -43,8 +44,8 @@ pub unsafe trait LinearMemory: Send + Sync {
     /// The first byte. Whatever is beyond the size must not be accessed.
     fn as_ptr(&self) -> *mut u8;
 
-    /// Zeroes the bytes in `range` and gives the whole pages among them back to the operating system. What lies
-    /// beyond the size is left out of the range.
+    /// Zeroes the bytes in `range` and gives the whole pages among them back to the operating system (but for those that
+    /// it could not give back as zero, such as an image's). What lies beyond the size is left out of the range.
     ///
     /// Tells whether that was done. If not (which is all that a memory has to offer that cannot do it), nothing has
     /// been given back, and each byte is what it was or zero.
@@ -57,8 +58,8 @@ pub unsafe trait LinearMemory: Send + Sync {
 /// Makes linear memories: for guests, for GC heaps and for side tables alike.
 ///
 /// # Safety
-/// The memories that it makes have at least `minimum` bytes, all zero, and keep the reservation and the guard as
-/// [`MemoryCreator::new_memory`] says.
+/// The memories that it makes have at least `minimum` bytes, all zero or as the image has them, and keep the reservation
+/// and the guard as [`MemoryCreator::new_memory`] says.
 pub unsafe trait MemoryCreator: Send + Sync {
     /// A memory of `minimum` bytes, which may grow up to `maximum` bytes.
     ///
@@ -78,6 +79,36 @@ pub unsafe trait MemoryCreator: Send + Sync {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String>;
+
+    /// A memory as of [`MemoryCreator::new_memory`] that begins with the bytes of `image`.
+    ///
+    /// A creator that can lays the pages of the image over those of the memory. This one, for all others, copies.
+    ///
+    /// # Errors
+    /// As for [`MemoryCreator::new_memory`], or the image is longer than the minimum.
+    fn new_memory_from_image(
+        &self,
+        ty: MemoryType,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved_size_in_bytes: Option<usize>,
+        guard_size_in_bytes: usize,
+        image: &MemoryImage,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        check_image(image, minimum)?;
+        let memory = self.new_memory(ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
+        let mut memory = LocalMemory::new(memory);
+        copy_to_zeros(memory.bytes_mut(), image.bytes());
+        Ok(memory.into_inner())
+    }
+}
+
+/// Refuses an image that a memory of `minimum` bytes has no room for.
+pub(super) fn check_image(image: &MemoryImage, minimum: usize) -> Result<(), String> {
+    match image.len() {
+        len if len > minimum => Err(format!("an image of {len} bytes in a memory of {minimum} bytes")),
+        _ => Ok(()),
+    }
 }
 
 /// What every creator of this crate refuses, whatever it makes memories of.

@@ -38,6 +38,12 @@ impl LocalMemory {
         local
     }
 
+    /// Gives the memory back.
+    #[must_use]
+    pub fn into_inner(self) -> Box<dyn LinearMemory> {
+        self.memory
+    }
+
     /// All bytes.
     #[inline]
     #[must_use]

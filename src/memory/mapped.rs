@@ -1,18 +1,23 @@
 //! Linear memory on a mapping of the operating system.
 //!
 //! Builds on [`Reservation`]. Growth commits more of the reservation, and the base stays. A memory that outgrows its
-//! reservation makes a larger one with the same guard, copies and swaps, and the base moves.
+//! reservation makes a larger one with the same guard, copies and swaps, and the base moves; pages of zeros are left
+//! out of the copy, so that what nobody has touched takes no memory afterwards either.
+//!
+//! A memory that begins with an image has the image's pages laid over its own, privately, where that is possible.
 //!
 //! The size need not be whole pages: the page that it ends in is committed whole, and the bytes of it that are beyond
 //! the size stay zero, since nothing may write there before the size covers them.
 
 use core::ops::Range;
-use core::ptr;
 use std::io;
 
 use crate::error::OutOfMemory;
-use crate::memory::linear::{HOST_LIMIT, capacity_after_move, check_growth, check_request, refused_by_host};
-use crate::memory::{LinearMemory, MemoryCreator, MemoryType, Reservation};
+use crate::memory::linear::{
+    HOST_LIMIT, capacity_after_move, check_growth, check_image, check_request, refused_by_host,
+};
+use crate::memory::pages::copy_to_zeros;
+use crate::memory::{LinearMemory, MemoryCreator, MemoryImage, MemoryType, Reservation};
 
 /// A linear memory on a [`Reservation`].
 #[derive(Debug)]
@@ -31,11 +36,39 @@ impl MappedMemory {
     /// # Errors
     /// The minimum is above the maximum, or the operating system refused.
     pub fn new(minimum: usize, maximum: Option<usize>, reserved: usize, guard: usize) -> io::Result<MappedMemory> {
+        MappedMemory::on(Reservation::new(reserved.max(minimum), guard)?, minimum, maximum)
+    }
+
+    /// A memory as of [`MappedMemory::new`] that begins with the bytes of `image`, without copying them if the image is
+    /// mapped and the operating system lays it over the pages of the memory.
+    ///
+    /// # Errors
+    /// As for [`MappedMemory::new`], or the image is longer than the minimum.
+    pub fn from_image(
+        image: &MemoryImage,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved: usize,
+        guard: usize,
+    ) -> io::Result<MappedMemory> {
+        check_image(image, minimum).map_err(|refusal| io::Error::new(io::ErrorKind::InvalidInput, refusal))?;
+        let mut reservation = Reservation::new(reserved.max(minimum), guard)?;
+        if reservation.map_image(image).is_ok() {
+            return MappedMemory::on(reservation, minimum, maximum);
+        }
+        // What the attempt may have spoilt is not used.
+        drop(reservation);
+        let mut memory = MappedMemory::new(minimum, maximum, reserved, guard)?;
+        copy_to_zeros(memory.reservation.bytes_mut(0..minimum), image.bytes());
+        Ok(memory)
+    }
+
+    /// A memory of `minimum` bytes on `reservation`, which has that many.
+    fn on(mut reservation: Reservation, minimum: usize, maximum: Option<usize>) -> io::Result<MappedMemory> {
         let byte_limit = maximum.unwrap_or(HOST_LIMIT).min(HOST_LIMIT);
         if minimum > byte_limit {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the minimum is above the maximum"));
         }
-        let mut reservation = Reservation::new(reserved.max(minimum), guard)?;
         reservation.commit_to(minimum)?;
         Ok(MappedMemory { reservation, byte_size: minimum, byte_limit, huge_pages: false })
     }
@@ -57,16 +90,14 @@ impl MappedMemory {
             let _ = larger.prefer_huge_pages();
         }
         larger.commit_to(new_size)?;
-        // SAFETY: `byte_size` is committed in both (`new_size` is more), they are different mappings, and `&mut self`
-        // excludes other uses of the bytes.
-        unsafe { ptr::copy_nonoverlapping(self.reservation.as_ptr(), larger.as_ptr(), self.byte_size) };
+        copy_to_zeros(larger.bytes_mut(0..self.byte_size), self.reservation.bytes(0..self.byte_size));
         self.reservation = larger;
         Ok(())
     }
 }
 
 // SAFETY: the base is that of the reservation, which is a page's start and never null; the bytes up to the size are
-// committed, so zero or written, and belong to nobody else. Only `grow_to` assigns size and reservation, the size only
+// committed, so zero, of the image or written, and belong to nobody else. Only `grow_to` assigns size and reservation, the size only
 // to grow and only after everything that may fail; within the reservation, which is the capacity, the base stays, and
 // beyond it, all bytes are copied. What is committed beyond the size is the rest of its last page, and zero. The guard
 // is that of the reservation, also after a move.
@@ -119,10 +150,24 @@ impl MappedMemoryCreator {
         self.huge_pages = huge_pages;
         self
     }
+
+    fn finish(
+        self,
+        memory: io::Result<MappedMemory>,
+        reserved: usize,
+        guard: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        let mut memory =
+            memory.map_err(|error| format!("cannot map {reserved} bytes and a guard of {guard} bytes: {error}"))?;
+        if self.huge_pages {
+            memory.prefer_huge_pages();
+        }
+        Ok(Box::new(memory))
+    }
 }
 
-// SAFETY: `MappedMemory` has the minimum committed, and a mapping with the reservation and the guard that were asked
-// for, or it is not made.
+// SAFETY: `MappedMemory` has the minimum committed, zero but for the image, and a mapping with the reservation and the
+// guard that were asked for, or it is not made.
 unsafe impl MemoryCreator for MappedMemoryCreator {
     fn new_memory(
         &self,
@@ -133,15 +178,25 @@ unsafe impl MemoryCreator for MappedMemoryCreator {
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
         check_request(&ty, minimum, maximum)?;
-        let reserved = reserved_size_in_bytes.unwrap_or(minimum);
-        let mut memory = MappedMemory::new(minimum, maximum, reserved, guard_size_in_bytes).map_err(|error| {
-            let reserved = reserved.max(minimum);
-            format!("cannot map {reserved} bytes and a guard of {guard_size_in_bytes} bytes: {error}")
-        })?;
-        if self.huge_pages {
-            memory.prefer_huge_pages();
-        }
-        Ok(Box::new(memory))
+        let reserved = reserved_size_in_bytes.unwrap_or(0).max(minimum);
+        let memory = MappedMemory::new(minimum, maximum, reserved, guard_size_in_bytes);
+        self.finish(memory, reserved, guard_size_in_bytes)
+    }
+
+    fn new_memory_from_image(
+        &self,
+        ty: MemoryType,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved_size_in_bytes: Option<usize>,
+        guard_size_in_bytes: usize,
+        image: &MemoryImage,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        check_request(&ty, minimum, maximum)?;
+        check_image(image, minimum)?;
+        let reserved = reserved_size_in_bytes.unwrap_or(0).max(minimum);
+        let memory = MappedMemory::from_image(image, minimum, maximum, reserved, guard_size_in_bytes);
+        self.finish(memory, reserved, guard_size_in_bytes)
     }
 }
 
@@ -150,7 +205,7 @@ mod tests {
     use super::*;
     use crate::error::OutOfMemoryKind;
     use crate::memory::LocalMemory;
-    use crate::memory::os::faults::with_fault;
+    use crate::memory::faults::with_fault;
     use crate::memory::tests::{access, pages_present};
 
     const KIB: usize = 1024;

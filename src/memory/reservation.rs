@@ -5,24 +5,23 @@
 //!  |  readable, writable  |  reserved, no access  |  guard, never any access  |
 //! ```
 //!
-//! Builds on `os` alone. One reservation is one mapping, made once and never moved; the committed prefix only grows.
-//! Committed bytes are zero until they are written. All three lengths are whole pages.
+//! Builds on `os` and `pages`. One reservation is one mapping, made once and never moved; the committed prefix only
+//! grows. Committed bytes are zero, or those of the image that the reservation began with, until they are written. All
+//! three lengths are whole pages.
 
-use core::num::NonZeroUsize;
 use core::ops::Range;
-use core::ptr::{self, NonNull};
 use std::io;
 
+use crate::memory::MemoryImage;
 use crate::memory::os;
-use crate::provenance::SendSyncPtr;
+use crate::memory::pages::{Pages, nowhere, round_up_to_pages, too_large};
 
 /// Owns a mapping of address space, of which a prefix is committed.
 #[derive(Debug)]
 pub struct Reservation {
-    base: SendSyncPtr<u8>,
-    size: usize,
+    /// The mapping but for the guard.
+    pages: Pages,
     guard: usize,
-    committed: usize,
 }
 
 impl Reservation {
@@ -41,7 +40,9 @@ impl Reservation {
             return Err(too_large());
         }
         let base = if total == 0 { nowhere() } else { os::reserve(total)? };
-        Ok(Reservation { base: base.into(), size, guard, committed: 0 })
+        // SAFETY: the first `size` bytes of a new mapping, which goes away with this value; or `size` is 0.
+        let pages = unsafe { Pages::new(base, size) };
+        Ok(Reservation { pages, guard })
     }
 
     /// The first byte: never null, and at the start of a page.
@@ -50,14 +51,14 @@ impl Reservation {
     #[inline]
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
-        self.base.as_ptr()
+        self.pages.base().as_ptr()
     }
 
     /// How many bytes can be committed.
     #[inline]
     #[must_use]
     pub fn size(&self) -> usize {
-        self.size
+        self.pages.size()
     }
 
     /// How many bytes after those never become accessible.
@@ -71,7 +72,7 @@ impl Reservation {
     #[inline]
     #[must_use]
     pub fn committed(&self) -> usize {
-        self.committed
+        self.pages.accessible()
     }
 
     /// Commits at least the first `bytes` bytes; more than that may be committed already.
@@ -79,39 +80,18 @@ impl Reservation {
     /// # Errors
     /// `bytes` is above [`Reservation::size`], or the operating system refused. Nothing has changed then.
     pub fn commit_to(&mut self, bytes: usize) -> io::Result<()> {
-        if bytes > self.size {
-            return Err(too_large());
-        }
-        let bytes = round_up_to_pages(bytes)?;
-        if bytes > self.committed {
-            // SAFETY: `committed < bytes <= size`, both whole pages, so these are pages of this reservation.
-            unsafe { os::make_accessible(self.at(self.committed), bytes - self.committed) }?;
-            self.committed = bytes;
-        }
-        Ok(())
+        self.pages.commit_to(bytes)
     }
 
-    /// Zeroes the committed bytes in `range` and gives the whole pages among them back to the operating system.
+    /// Zeroes the committed bytes in `range` and gives the whole pages among them, but for those that an image came
+    /// with, back to the operating system.
     ///
     /// They stay committed: the next write takes a fresh page.
     ///
     /// # Errors
     /// The operating system refused. Each byte of the range is then what it was, or zero.
     pub fn discard(&mut self, range: Range<usize>) -> io::Result<()> {
-        let page_size = os::page_size();
-        let end = range.end.min(self.committed);
-        let start = range.start.min(end);
-        let first_page = start.next_multiple_of(page_size);
-        let last_page = end / page_size * page_size;
-        if first_page >= last_page {
-            self.zero(start..end);
-            return Ok(());
-        }
-        // SAFETY: whole pages below `committed`; `&mut self` excludes that a reference to them is alive.
-        unsafe { os::discard(self.at(first_page), last_page - first_page) }?;
-        self.zero(start..first_page);
-        self.zero(last_page..end);
-        Ok(())
+        self.pages.discard(range)
     }
 
     /// Asks for huge pages behind the bytes that can be committed. Without them everything works the same.
@@ -119,64 +99,55 @@ impl Reservation {
     /// # Errors
     /// The operating system has none to offer.
     pub fn prefer_huge_pages(&mut self) -> io::Result<()> {
-        if self.size == 0 {
-            return Ok(());
-        }
-        // SAFETY: the first `size` bytes are pages of this reservation.
-        unsafe { os::prefer_huge_pages(self.base.as_non_null(), self.size) }
+        self.pages.prefer_huge_pages()
     }
 
-    /// The address of byte `offset`, which is at most `size`.
-    fn at(&self, offset: usize) -> NonNull<u8> {
-        debug_assert!(offset <= self.size);
-        // SAFETY: `offset` is within the mapping or at its end, and a mapping spans at most `isize::MAX` bytes. With
-        // nothing mapped, `size` and so `offset` is 0.
-        unsafe { self.base.as_non_null().add(offset) }
+    /// Commits the bytes of `image` and the rest of their last page, before anything else is committed.
+    ///
+    /// # Errors
+    /// The image cannot be mapped, or not here. Then this reservation may be of no use any more.
+    pub(super) fn map_image(&mut self, image: &MemoryImage) -> io::Result<()> {
+        self.pages.map_image(image)
     }
 
-    /// Writes zero to bytes below `committed`.
-    fn zero(&mut self, range: Range<usize>) {
-        debug_assert!(range.start <= range.end && range.end <= self.committed);
-        // SAFETY: the bytes are committed, so writable, and `&mut self` excludes other uses.
-        unsafe { ptr::write_bytes(self.at(range.start).as_ptr(), 0, range.len()) };
+    /// The committed bytes in `range`.
+    ///
+    /// # Panics
+    /// If they are not all committed.
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.pages.bytes(range)
+    }
+
+    /// The committed bytes in `range`, to be changed.
+    ///
+    /// # Panics
+    /// If they are not all committed.
+    pub(super) fn bytes_mut(&mut self, range: Range<usize>) -> &mut [u8] {
+        self.pages.bytes_mut(range)
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let total = self.size + self.guard;
-        if total != 0 {
+        let total = self.pages.size() + self.guard;
+        // Pages that may be gone are left alone: another mapping may have taken their place.
+        if total != 0 && !self.pages.is_lost() {
             // SAFETY: the mapping made in `new`, whole; its owner goes away, so nothing uses it any more.
-            unsafe { os::release(self.base.as_non_null(), total) };
+            unsafe { os::release(self.pages.base(), total) };
         }
     }
-}
-
-/// A base for a reservation of nothing: the start of a page, and no way to any byte.
-fn nowhere() -> NonNull<u8> {
-    NonNull::without_provenance(NonZeroUsize::new(os::page_size()).expect("pages are not empty"))
-}
-
-fn round_up_to_pages(bytes: usize) -> io::Result<usize> {
-    bytes.checked_next_multiple_of(os::page_size()).ok_or_else(too_large)
-}
-
-#[cold]
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "more bytes than the address space or the reservation has")
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
     use super::*;
-    use crate::memory::os::faults::with_fault;
+    use crate::memory::faults::with_fault;
     use crate::memory::tests::{access, pages_present};
 
     const KIB: usize = 1024;
 
     fn bytes(reservation: &mut Reservation) -> &mut [u8] {
-        // SAFETY: the committed bytes, zero or written since, borrowed for as long as the reservation is.
-        unsafe { core::slice::from_raw_parts_mut(reservation.as_ptr(), reservation.committed()) }
+        reservation.bytes_mut(0..reservation.committed())
     }
 
     #[test]

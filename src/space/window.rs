@@ -48,7 +48,8 @@ mod tests {
         assert_eq!(window.take(16), None);
         assert_eq!(window.take(8), Some(24));
         assert_eq!(window.take(8), None);
-        assert_eq!(Window::EMPTY.take(8), None);
+        let mut empty = Window::EMPTY;
+        assert_eq!(empty.take(8), None);
     }
 
     #[test]

@@ -31,15 +31,14 @@ impl Engine {
     /// # Errors
     /// If the settings make no sense.
     pub fn new(config: &Config) -> Result<Engine> {
-        let engine = Engine {
+        config.heap.validate()?;
+        Ok(Engine {
             inner: Arc::new(Inner {
                 config: config.clone(),
                 types: TypeRegistry::new(),
                 objects: RwLock::new(HashMap::new()),
             }),
-        };
-        engine.new_heap()?;
-        Ok(engine)
+        })
     }
 
     /// The settings.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::context::StoreInner;
 use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
-use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, GuestRunner, Pause};
+use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, GuestRunner, MemoryEntity, Pause};
 use super::{StoreContextMut, StoreId, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
 use crate::types::{FuncType, SubType, ValType};
@@ -166,6 +166,9 @@ fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[u64], results: &mut R
 
 /// Runs an activation of a guest function to its end, calling host functions on the way.
 fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[u64], results: &mut RawValues) -> Result<()> {
+    if store.opaque.memories.iter().any(MemoryEntity::is_borrowed) {
+        return Err(Misuse::Borrowed.into());
+    }
     with_runner(store, |runner, opaque| runner.enter(opaque, func, args))?;
     let mut values = RawValues::new();
     loop {

@@ -1,15 +1,31 @@
 //! Linear memories.
 
 use super::global::{host_memory, next_index};
+use super::memory_raw::DefinitionOwner;
 use super::{AsContext, AsContextMut, Config, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::guest::{BorrowTracker, GuestBytes};
 use crate::memory::{Growth, Limiter, LocalMemory, MemoryType, ResourceKind};
+use crate::provenance::{VMMemoryDefinition, VmPtr};
 
 /// A linear memory of a store.
 #[derive(Debug)]
 pub(crate) struct MemoryEntity {
     pub(crate) ty: MemoryType,
     pub(crate) memory: LocalMemory,
+    definition: DefinitionOwner,
+    /// What host code has borrowed through guest pointers.
+    tracker: BorrowTracker,
+    description: MemoryDescription,
+}
+
+/// What a memory asked for and what it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryDescription {
+    /// Bytes of address space that were asked for, so that growth need not move the memory.
+    pub reservation_asked: usize,
+    /// Bytes of address space that the host gave: less if it refused what was asked for.
+    pub reservation: usize,
 }
 
 /// An access that was not wholly inside a memory. Nothing was read or written.
@@ -31,15 +47,23 @@ impl MemoryEntity {
         let Some(minimum) = minimum else { return Err(host_memory(u64::MAX)) };
         let maximum = ty.maximum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
         // A 32-bit memory never needs more than 4 GiB; a 64-bit one gets that much before it has to move.
-        let mut reserve = maximum.unwrap_or(usize::MAX).min(1 << 32).max(minimum);
+        let reservation_asked = maximum.unwrap_or(usize::MAX).min(1 << 32).max(minimum);
+        let mut reservation = reservation_asked;
         let memory = loop {
-            match config.memory_creator.new_memory(ty, minimum, maximum, Some(reserve), 0) {
-                Ok(memory) => break memory,
-                Err(_) if reserve > minimum => reserve = (reserve / 2).max(minimum),
+            match config.memory_creator.new_memory(ty, minimum, maximum, Some(reservation), 0) {
+                Ok(memory) => break LocalMemory::new(memory),
+                Err(_) if reservation > minimum => reservation = (reservation / 2).max(minimum),
                 Err(_) => return Err(host_memory(minimum as u64)),
             }
         };
-        Ok(MemoryEntity { ty, memory: LocalMemory::new(memory) })
+        let definition = DefinitionOwner::new(&memory);
+        let description = MemoryDescription { reservation_asked, reservation };
+        Ok(MemoryEntity { ty, memory, definition, tracker: BorrowTracker::new(), description })
+    }
+
+    /// Whether host code holds, or forgot to give back, parts of the memory.
+    pub(crate) fn is_borrowed(&self) -> bool {
+        self.tracker.has_outstanding()
     }
 
     /// The size in pages.
@@ -48,7 +72,10 @@ impl MemoryEntity {
     }
 
     /// Grows by `delta` pages and gives the old size in pages.
-    fn grow(&mut self, limiter: &Limiter, delta: u64) -> Result<u64, OutOfMemory> {
+    fn grow(&mut self, limiter: &Limiter, delta: u64) -> Result<u64> {
+        if self.is_borrowed() {
+            return Err(Misuse::Borrowed.into());
+        }
         let old = self.pages();
         let in_use = self.memory.byte_size() as u64;
         let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
@@ -71,6 +98,7 @@ impl MemoryEntity {
             maximum: self.ty.maximum_byte_size(),
         };
         limiter.grow(&growth, || self.memory.grow_to(bytes))?;
+        self.definition.update(&self.memory);
         Ok(old)
     }
 }
@@ -91,16 +119,21 @@ impl StoreOpaque {
     }
 
     /// Grows a memory by `delta` pages and gives the old size in pages.
-    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Result<u64, OutOfMemory> {
+    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Result<u64> {
         self.memories[index as usize].grow(&self.limiter, delta)
     }
 }
+
+/// A store's memory, for guest pointers to work on.
+pub type MemoryGuest<'a> = GuestBytes<'a>;
 
 /// A handle to a linear memory of a store. Copies name the same memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     store: StoreId,
     index: u32,
+    /// Alive as long as the store; read by the raw views only.
+    pub(super) definition: VmPtr<VMMemoryDefinition>,
 }
 
 impl Memory {
@@ -145,6 +178,46 @@ impl Memory {
         self.ty(store).page_size()
     }
 
+    /// The exponent of the page size: 16, or 0 for pages of one byte.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn page_size_log2(&self, store: impl AsContext) -> u8 {
+        self.ty(store).page_size_log2()
+    }
+
+    /// What the memory asked for and what it got.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn description(&self, store: impl AsContext) -> MemoryDescription {
+        self.entity(store.as_context().opaque()).description
+    }
+
+    /// The first byte. Growth may move it.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn data_ptr(&self, store: impl AsContext) -> *mut u8 {
+        self.entity(store.as_context().opaque()).memory.base_ptr()
+    }
+
+    /// The record that compiled code reads before an access. It lives as long as the store and never moves.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    #[must_use]
+    pub fn definition(&self, store: impl AsContext) -> VmPtr<VMMemoryDefinition> {
+        self.entity(store.as_context().opaque()).definition.address()
+    }
+
     /// The size in bytes.
     ///
     /// # Panics
@@ -184,6 +257,21 @@ impl Memory {
         let (opaque, data) = store.into().into_parts();
         let index = self.index_in(opaque).expect("a memory of this store");
         (opaque.memories[index as usize].memory.bytes_mut(), data)
+    }
+
+    /// The bytes for guest pointers, and the embedder's data to write to.
+    ///
+    /// What guest pointers borrow is tracked with the memory: a guard that is forgotten keeps its region borrowed, and
+    /// the memory then refuses to grow and the store to run guests.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn guest<'a, T: 'a>(&self, store: impl Into<StoreContextMut<'a, T>>) -> (MemoryGuest<'a>, &'a mut T) {
+        let (opaque, data) = store.into().into_parts();
+        let index = self.index_in(opaque).expect("a memory of this store");
+        let MemoryEntity { memory, tracker, .. } = &mut opaque.memories[index as usize];
+        (GuestBytes::new(memory.bytes_mut(), tracker), data)
     }
 
     /// Copies bytes out of the memory: all of `buffer`, or nothing.
@@ -232,11 +320,11 @@ impl Memory {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let index = self.index_in(opaque)?;
-        Ok(opaque.grow_memory(index, delta)?)
+        opaque.grow_memory(index, delta)
     }
 
     pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Memory {
-        Memory { store: store.id, index }
+        Memory { store: store.id, index, definition: store.memories[index as usize].definition.address() }
     }
 
     pub(crate) fn index_in(self, store: &StoreOpaque) -> Result<u32, Misuse> {

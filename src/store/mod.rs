@@ -6,7 +6,7 @@
 //!
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a [`GuestRunner`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(not(feature = "wasm"), expect(dead_code, reason = "what only a runner of guests needs"))]
 
 mod config;
@@ -17,6 +17,8 @@ mod functions;
 mod global;
 mod guest;
 mod memory;
+#[expect(unsafe_code, reason = "the room of raw views of memories")]
+mod memory_raw;
 mod opaque;
 mod rooted;
 mod roots;
@@ -31,7 +33,7 @@ pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut
 pub use engine::Engine;
 pub use func::Func;
 pub use global::{Global, GlobalType};
-pub use memory::{Memory, MemoryAccessError};
+pub use memory::{Memory, MemoryAccessError, MemoryDescription, MemoryGuest};
 pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};

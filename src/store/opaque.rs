@@ -52,7 +52,7 @@ impl StoreOpaque {
         StoreOpaque {
             id: StoreId::next(),
             engine: engine.clone(),
-            heap: engine.new_heap().expect("the engine made a heap with these settings before"),
+            heap: engine.new_heap().expect("the engine checked these settings"),
             roots: RootSet::default(),
             functions: Functions::default(),
             memories: Vec::new(),

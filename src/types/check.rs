@@ -61,7 +61,10 @@ impl Known<'_> {
     fn entry(&self, index: VMSharedTypeIndex) -> Option<&Entry> {
         match index.bits().checked_sub(self.first).and_then(|member| self.own.get(member as usize)) {
             Some(entry) => Some(entry),
-            None => group::find_entry(self.outer, index),
+            // A supertype's parameters, which its subtypes' must match in reverse, may name groups that only it
+            // refers to.
+            None => group::find_entry(self.outer, index)
+                .or_else(|| self.outer.iter().find_map(|group| group::find_entry(group.outer(), index))),
         }
     }
 

@@ -66,6 +66,11 @@ impl Group {
         Group { registry, serial, hash, first, entries, outer }
     }
 
+    /// The other groups that the members refer to.
+    pub(super) fn outer(&self) -> &[Arc<Group>] {
+        &self.outer
+    }
+
     pub(super) fn serial(&self) -> u64 {
         self.serial
     }

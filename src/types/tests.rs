@@ -211,3 +211,17 @@ fn matching_asks_the_registry() {
     assert!(!registry.is_subtype(unknown, group.index(0)));
     assert!(!registry.is_subtype(group.index(0), unknown));
 }
+
+/// Found by the specification's `type-subtyping.wast`: that one type is below another may be told by a group that only
+/// the supertype refers to, because parameters match in reverse.
+#[test]
+fn a_parameter_type_that_only_the_supertype_names_is_found() {
+    let registry = TypeRegistry::new();
+    let parent = registry.register(vec![structure([]).open()]).expect("valid").get(0);
+    let child = registry.register(vec![structure([]).extending(parent.heap_type())]).expect("valid").get(0);
+    let takes_child = registry.register(vec![func([ref_null(child.heap_type())], []).open()]).expect("valid").get(0);
+    let takes_parent = func([ref_null(parent.heap_type())], []).extending(takes_child.heap_type());
+    assert!(registry.register(vec![takes_parent]).is_ok());
+    let takes_other = func([ref_null(takes_child.heap_type())], []).extending(takes_child.heap_type());
+    assert!(matches!(registry.register(vec![takes_other]), Err(TypeError::SupertypeMismatch { .. })));
+}

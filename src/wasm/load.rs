@@ -335,9 +335,7 @@ impl Loader {
         let subject = Subject { params: &[], locals: &[], results: &[class], fuel: false };
         let Inner { definitions, casts, .. } = &mut self.module;
         let operators = expression.get_operators_reader();
-        let offset = operators.original_position();
-        let code =
-            translate::translate(definitions, casts, subject, operators).map_err(|refusal| refusal.at(offset))?;
+        let code = translate::translate(definitions, casts, subject, operators)?;
         self.constants.push(code);
         // Constant expressions come after the code of all functions.
         let functions = definitions.functions.len() - definitions.imported_functions as usize;
@@ -368,7 +366,7 @@ impl Loader {
         let fuel = definitions.engine.config().consumes_fuel();
         let subject = Subject { params: &signature.params, locals: &locals, results: &signature.results, fuel };
         let operators = body.get_operators_reader()?;
-        code.push(translate::translate(definitions, casts, subject, operators).map_err(|refusal| refusal.at(offset))?);
+        code.push(translate::translate(definitions, casts, subject, operators)?);
         Ok(())
     }
 }

@@ -14,7 +14,7 @@
 //!   code          the internal instruction set: registers in two frames, 8 bytes an instruction
 //! ```
 //!
-//! Builds on `store`, for which [`machine::Machine`] runs guests, and on `wasmparser` and `wat`.
+//! Builds on `store`, for which the machine runs guests, and on `wasmparser` and `wat`.
 //!
 //! What it promises:
 //!

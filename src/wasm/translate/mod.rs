@@ -32,7 +32,7 @@ use self::operands::{Height, Local, Operand, Operands, Settle};
 use super::casts::Casts;
 use super::code::{Code, Num, Op, Ref};
 use super::definitions::{Class, Definitions, count};
-use super::error::Refusal;
+use super::error::{ModuleError, Refusal};
 
 /// Slots that a frame can have: what a register's 16 bits can name.
 const SLOTS_MAX: u32 = 1 << 16;
@@ -59,15 +59,15 @@ pub(super) fn translate(
     casts: &mut Casts,
     subject: Subject<'_>,
     body: OperatorsReader<'_>,
-) -> Result<Code, Refusal> {
+) -> Result<Code, ModuleError> {
     let far = body.get_binary_reader().bytes_remaining() > NEAR_BYTES_MAX;
     let mut translator = Translator::new(definitions, casts, subject, far);
     translator.body(body.clone())?;
     if translator.out_of_reach {
         translator = Translator::new(definitions, casts, subject, true);
-        translator.body(body)?;
+        translator.body(body.clone())?;
     }
-    translator.finish(subject)
+    translator.finish(subject).map_err(|refusal| refusal.at(body.original_position()))
 }
 
 /// The state of a translation.
@@ -131,12 +131,14 @@ impl<'m, 'a> Translator<'m, 'a> {
         translator
     }
 
-    fn body(&mut self, mut reader: OperatorsReader<'a>) -> Result<(), Refusal> {
-        let mut current = Some(reader.read()?);
-        while let Some(operator) = current {
-            self.next = if reader.eof() { None } else { Some(reader.read()?) };
-            self.operator(&operator)?;
-            current = self.next.take();
+    fn body(&mut self, mut reader: OperatorsReader<'a>) -> Result<(), ModuleError> {
+        let mut current = Some(reader.read_with_offset()?);
+        while let Some((operator, offset)) = current {
+            let next = if reader.eof() { None } else { Some(reader.read_with_offset()?) };
+            let (next, next_offset) = next.unzip();
+            self.next = next;
+            self.operator(&operator).map_err(|refusal| refusal.at(offset))?;
+            current = self.next.take().zip(next_offset);
         }
         Ok(())
     }
@@ -170,9 +172,6 @@ impl<'m, 'a> Translator<'m, 'a> {
         }
         if let Some((_, cost)) = &mut self.fuel {
             *cost += 1;
-        }
-        if self.numeric(operator) || self.access(operator)? || self.call(operator) || self.object(operator)? {
-            return Ok(());
         }
         match operator {
             Operator::Nop => {}
@@ -214,7 +213,12 @@ impl<'m, 'a> Translator<'m, 'a> {
             Operator::I64Const { value } => self.operands.push(Operand::Const(value.cast_unsigned())),
             Operator::F32Const { value } => self.operands.push(Operand::Const(u64::from(value.bits()))),
             Operator::F64Const { value } => self.operands.push(Operand::Const(value.bits())),
-            other => return Err(Refusal::Unsupported(instruction_name(other))),
+            other => {
+                let known = self.numeric(other) || self.access(other)? || self.call(other) || self.object(other)?;
+                if !known {
+                    return Err(Refusal::Unsupported(instruction_name(other)));
+                }
+            }
         }
         Ok(())
     }

@@ -59,10 +59,7 @@ fn a_local_that_waits_on_the_stack_is_saved_before_it_changes() {
         "(func (param i32) (result i32)
            (i32.add (local.get 0) (local.tee 0 (i32.mul (local.get 0) (i32.const 2)))))",
     );
-    assert_eq!(
-        ops,
-        [Op::Copy(R1, R0), Op::I32MulImm(R0, R0, 2), Op::I32Add(R1, R1, R0), Op::ReturnNum(R1)]
-    );
+    assert_eq!(ops, [Op::Copy(R1, R0), Op::I32MulImm(R0, R0, 2), Op::I32Add(R1, R1, R0), Op::ReturnNum(R1)]);
     let plain = code("(func (param i32 i32) (result i32) local.get 0 local.get 1 local.set 0)");
     assert_eq!(plain, [Op::Copy(R2, R0), Op::Copy(R0, R1), Op::ReturnNum(R2)]);
 }
@@ -142,25 +139,13 @@ fn branches_move_only_what_is_elsewhere() {
              (drop)
              (i32.const 9)))",
     );
-    assert_eq!(
-        moved,
-        [Op::BrZero(R0, 3), Op::Copy(R2, R1), Op::Jump(4), Op::Const(R2, 9), Op::ReturnNum(R2)]
-    );
+    assert_eq!(moved, [Op::BrZero(R0, 3), Op::Copy(R2, R1), Op::Jump(4), Op::Const(R2, 9), Op::ReturnNum(R2)]);
 }
 
 #[test]
 fn results_that_are_exchanged_locals_do_not_overwrite_each_other() {
     let ops = code("(func (param i32 i32) (result i32 i32) (local.get 1) (local.get 0))");
-    assert_eq!(
-        ops,
-        [
-            Op::Copy(R2, R1),
-            Op::Copy(Num(3), R0),
-            Op::Copy(R0, R2),
-            Op::Copy(R1, Num(3)),
-            Op::Return,
-        ]
-    );
+    assert_eq!(ops, [Op::Copy(R2, R1), Op::Copy(Num(3), R0), Op::Copy(R0, R2), Op::Copy(R1, Num(3)), Op::Return,]);
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! What the comparisons with other engines share.
+
+pub mod host_memory;

@@ -1,0 +1,28 @@
+//! Prints how other engines do on the same work: `cargo run --release --manifest-path benches/peers/Cargo.toml`.
+
+use tumulus_peers::host_memory::{self, Supplier};
+
+const RUNS: usize = 7;
+
+fn main() -> wasmtime::Result<()> {
+    println!("Wasmtime running one module, its linear memory and its GC heap supplied by:\n");
+    println!("{:10} {:>10} {:>12} {:>8} {:>9}", "supplier", "checksum", "median us", "ratio", "memories");
+    // In turn, so that a change of the machine's speed meets all of them.
+    let mut outcomes = [const { Vec::new() }; Supplier::ALL.len()];
+    for _ in 0..RUNS {
+        for (outcomes, supplier) in outcomes.iter_mut().zip(Supplier::ALL) {
+            outcomes.push(host_memory::run(supplier)?);
+        }
+    }
+    let median = |outcomes: &mut Vec<host_memory::Outcome>| {
+        outcomes.sort_by_key(|outcome| outcome.micros);
+        outcomes[RUNS / 2]
+    };
+    let medians = outcomes.each_mut().map(median);
+    for (supplier, outcome) in Supplier::ALL.into_iter().zip(medians) {
+        let ratio = outcome.micros as f64 / medians[0].micros as f64;
+        let host_memory::Outcome { checksum, micros, memories } = outcome;
+        println!("{:10} {checksum:>10} {micros:>12} {ratio:>8.2} {memories:>9}", format!("{supplier:?}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `tumulus run`: a function of a module, its arguments and its results.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use tumulus::error::{Error, OutOfMemoryKind, Trap};
+use tumulus::store::{Engine, Store, Val};
+use tumulus::types::{FuncType, RegisteredType};
+use tumulus::wasm::{ExternType, Instance, Module};
+
+use super::args::Run;
+use super::failure::Failure;
+use super::{stats, value};
+
+/// Files beyond this are refused unread: the largest module that embedders of the web take.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// The functions to call if there are several and none is named, in this order.
+const DEFAULT_FUNCTIONS: [&str; 3] = ["run", "_start", "main"];
+
+/// How many exports or imports a message lists.
+const LISTED_MAX: usize = 40;
+
+/// Calls the function that the options name and prints its results, one per line.
+pub(super) fn run(options: &Run, out: &mut impl Write) -> Result<(), Failure> {
+    let engine = Engine::new(&options.config())
+        .map_err(|error| Failure::from(error).with_help("see --max-heap and --initial-heap"))?;
+    let module = load(&engine, &options.file)?;
+    let (name, func) = choose(&module, options)?;
+    let func = func.as_func().expect("the export is a function");
+    let args = parse_args(name, func, &options.args)?;
+    refuse_imports(&module, options)?;
+
+    let mut store = Store::new(&engine, ());
+    store.set_fuel(options.fuel.unwrap_or(0));
+    let results = call(&mut store, &module, name, func, &args).and_then(|results| {
+        if options.heap.verify {
+            store.verify()?;
+        }
+        Ok(results)
+    });
+    let printed = results.map_err(|error| explain(error, options)).and_then(|results| {
+        for (result, &ty) in results.iter().zip(func.results()) {
+            writeln!(out, "{}", value::print(&store, *result, ty)?)?;
+        }
+        Ok(out.flush()?)
+    });
+    if options.stats {
+        let report = stats::report(options.heap.collector, &store.heap_stats());
+        // If the standard error is closed there is nobody left to tell.
+        let _ = io::stderr().write_all(report.as_bytes());
+    }
+    printed
+}
+
+fn load(engine: &Engine, file: &Path) -> Result<Module, Failure> {
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::unreadable(file, &error))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(Failure::Refused(format!("cannot load `{}`: it is larger than 1 GiB", file.display())));
+    }
+    Module::new(engine, &bytes).map_err(|error| Failure::not_loaded(file, &error))
+}
+
+/// The name and the type of the function to call.
+fn choose<'m>(module: &'m Module, options: &'m Run) -> Result<(&'m str, RegisteredType), Failure> {
+    let file = options.file.display();
+    let functions: Vec<_> = module
+        .exports()
+        .filter_map(|export| match export.ty() {
+            ExternType::Func(ty) => Some((export.name(), ty.clone())),
+            _ => None,
+        })
+        .collect();
+    let find = |wanted: &str| functions.iter().find(|(name, _)| *name == wanted).cloned();
+    let refuse = |what: String| {
+        let all = functions.iter().map(|(name, ty)| format!("{name} {}", ty.composite()));
+        let list =
+            if functions.is_empty() { "It exports no function.".to_owned() } else { list("exported functions:", all) };
+        Err(Failure::Refused(format!("{what}\n{list}")))
+    };
+    if let Some(wanted) = options.invoke.as_deref() {
+        return match (find(wanted), module.get_export(wanted)) {
+            (Some(found), _) => Ok(found),
+            (None, Some(other)) => refuse(format!("the export `{wanted}` of `{file}` is no function but {other}")),
+            (None, None) => refuse(format!("`{file}` has no export `{wanted}`")),
+        };
+    }
+    let default = || DEFAULT_FUNCTIONS.into_iter().find_map(find);
+    match functions.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => refuse(format!("there is nothing to call in `{file}`")),
+        several => match default() {
+            Some(found) => Ok(found),
+            None => refuse(format!("`{file}` exports {} functions: choose one with --invoke NAME", several.len())),
+        },
+    }
+}
+
+fn parse_args(name: &str, func: &FuncType, texts: &[String]) -> Result<Vec<Val>, Failure> {
+    let (wanted, given) = (func.params().len(), texts.len());
+    if wanted != given {
+        let plural = if wanted == 1 { "" } else { "s" };
+        let what = format!("`{name}` takes {wanted} argument{plural}, but {given} given: {name} {func}");
+        return Err(Failure::Refused(what));
+    }
+    let args = texts.iter().zip(func.params()).enumerate();
+    args.map(|(index, (text, &ty))| {
+        value::parse(text, ty).map_err(|what| Failure::Refused(format!("argument {} of `{name}`: {what}", index + 1)))
+    })
+    .collect()
+}
+
+/// Refuses a module that imports anything, as there is nothing yet that this program offers to modules.
+fn refuse_imports(module: &Module, options: &Run) -> Result<(), Failure> {
+    let mut imports = module.imports().map(|import| {
+        let (from, name, ty) = (import.module(), import.name(), import.ty());
+        format!("`{from}` `{name}` {ty}")
+    });
+    let Some(first) = imports.next() else { return Ok(()) };
+    let file = options.file.display();
+    let mut what = format!("unknown import {first}: `{file}` needs it, and tumulus provides no imports yet");
+    if imports.len() > 0 {
+        what = format!("{what}\n{}", list("unknown as well:", imports));
+    }
+    Err(Failure::Refused(what))
+}
+
+fn call(store: &mut Store<()>, module: &Module, name: &str, func: &FuncType, args: &[Val]) -> Result<Vec<Val>, Error> {
+    let instance = Instance::new(&mut *store, module, &[])?;
+    let called = instance.get_func(&mut *store, name).expect("the module exports the function");
+    let mut results = vec![Val::I32(0); func.results().len()];
+    called.call(store, args, &mut results)?;
+    Ok(results)
+}
+
+/// The failure of a guest, and what can be done about it.
+fn explain(error: Error, options: &Run) -> Failure {
+    let heap_full = error.out_of_memory().is_some_and(|error| error.kind == OutOfMemoryKind::HeapFull);
+    let out_of_fuel = error.trap() == Some(Trap::OutOfFuel);
+    let failure = Failure::from(error);
+    if out_of_fuel {
+        failure.with_help("give it more with --fuel")
+    } else if heap_full {
+        let (max_heap, collector) = (options.heap.max_heap, options.heap.collector.traits());
+        failure.with_help(&format!(
+            "give it more with --max-heap (now {max_heap}, 4 GiB at most), or try another --collector (now {}: {})",
+            collector.name, collector.summary
+        ))
+    } else {
+        failure
+    }
+}
+
+/// A heading, and the items on lines of their own.
+fn list(heading: &str, items: impl ExactSizeIterator<Item = String>) -> String {
+    let hidden = items.len().saturating_sub(LISTED_MAX);
+    let mut text = heading.to_owned();
+    for item in items.take(LISTED_MAX) {
+        text.push_str("\n  ");
+        text.push_str(&item);
+    }
+    if hidden > 0 {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  and {hidden} more");
+    }
+    text
+}

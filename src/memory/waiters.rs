@@ -1,0 +1,181 @@
+//! Threads that wait for an address of a shared memory to be notified.
+//!
+//! Builds on nothing but the standard library's condition variables. One lock guards the table of a memory. Whoever
+//! waits looks at the value and joins the table under that lock, and whoever notifies takes the lock after having
+//! written the value: so either the one who waits sees the new value, or the other finds it in the table. No wake-up is
+//! lost between the two.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum WaitResult {
+    /// The address was notified.
+    Ok = 0,
+    /// The value there was not the expected one; there was no waiting.
+    Mismatch = 1,
+    /// The time ran out.
+    TimedOut = 2,
+}
+
+/// The threads that wait, by address, each address's in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    queues: Mutex<BTreeMap<u64, VecDeque<Arc<Waiter>>>>,
+}
+
+/// A thread that waits.
+#[derive(Debug, Default)]
+struct Waiter {
+    /// Written and read under the table's lock. A thread that is notified is out of the table.
+    notified: AtomicBool,
+    signal: Condvar,
+}
+
+type Queues<'a> = MutexGuard<'a, BTreeMap<u64, VecDeque<Arc<Waiter>>>>;
+
+impl Waiters {
+    fn lock(&self) -> Queues<'_> {
+        // Nothing in a critical section panics half-way.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a notification of `address` if `is_expected` says so; for ever with no `timeout`.
+    pub(super) fn wait(
+        &self,
+        address: u64,
+        timeout: Option<Duration>,
+        is_expected: impl FnOnce() -> bool,
+    ) -> WaitResult {
+        // A time beyond what the clock can tell never comes.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut queues = self.lock();
+        if !is_expected() {
+            return WaitResult::Mismatch;
+        }
+        let waiter = Arc::new(Waiter::default());
+        queues.entry(address).or_default().push_back(Arc::clone(&waiter));
+        // Signals without a cause are possible; what counts is who is still in the table.
+        while !waiter.notified.load(Ordering::Relaxed) {
+            let Some(deadline) = deadline else {
+                queues = waiter.signal.wait(queues).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                leave(&mut queues, address, &waiter);
+                return WaitResult::TimedOut;
+            }
+            queues = waiter.signal.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        WaitResult::Ok
+    }
+
+    /// Wakes up to `count` of those who wait for `address`, the first ones first; gives their number.
+    pub(super) fn notify(&self, address: u64, count: u32) -> u32 {
+        let mut queues = self.lock();
+        let mut woken = 0;
+        if let Some(queue) = queues.get_mut(&address) {
+            while woken < count
+                && let Some(waiter) = queue.pop_front()
+            {
+                waiter.notified.store(true, Ordering::Relaxed);
+                waiter.signal.notify_one();
+                woken += 1;
+            }
+            if queue.is_empty() {
+                queues.remove(&address);
+            }
+        }
+        woken
+    }
+}
+
+/// Takes a thread that was not notified out of the table.
+fn leave(queues: &mut Queues<'_>, address: u64, waiter: &Arc<Waiter>) {
+    if let Some(queue) = queues.get_mut(&address) {
+        queue.retain(|other| !Arc::ptr_eq(other, waiter));
+        if queue.is_empty() {
+            queues.remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// Lets other threads run until `count` of them wait for `address`.
+    fn until_waiting(waiters: &Waiters, address: u64, count: usize) {
+        while waiters.lock().get(&address).map_or(0, VecDeque::len) != count {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_came_first_is_woken_first() {
+        let waiters = Waiters::default();
+        thread::scope(|scope| {
+            let threads = [0, 1, 2].map(|i| {
+                let thread = scope.spawn(|| waiters.wait(8, None, || true));
+                until_waiting(&waiters, 8, i + 1);
+                thread
+            });
+            assert_eq!(waiters.notify(16, u32::MAX), 0);
+            assert_eq!(waiters.notify(8, 0), 0);
+            assert_eq!(waiters.notify(8, 1), 1);
+            let [first, second, third] = threads;
+            assert_eq!(first.join().unwrap(), WaitResult::Ok);
+            assert!(!second.is_finished() && !third.is_finished());
+            assert_eq!(waiters.notify(8, u32::MAX), 2);
+            assert_eq!([second, third].map(|thread| thread.join().unwrap()), [WaitResult::Ok; 2]);
+        });
+        assert!(waiters.lock().is_empty());
+    }
+
+    #[test]
+    fn times_run_out_and_leave_nothing_behind() {
+        let waiters = Waiters::default();
+        for timeout in [Duration::ZERO, Duration::from_millis(5)] {
+            let start = Instant::now();
+            assert_eq!(waiters.wait(0, Some(timeout), || true), WaitResult::TimedOut);
+            assert!(start.elapsed() >= timeout);
+            assert!(waiters.lock().is_empty());
+        }
+        assert_eq!(waiters.wait(0, None, || false), WaitResult::Mismatch);
+        assert_eq!(waiters.notify(0, 1), 0);
+    }
+
+    #[test]
+    fn a_time_that_never_comes_is_no_time() {
+        let waiters = Waiters::default();
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| waiters.wait(0, Some(Duration::MAX), || true));
+            until_waiting(&waiters, 0, 1);
+            assert_eq!(waiters.notify(0, 1), 1);
+            assert_eq!(thread.join().unwrap(), WaitResult::Ok);
+        });
+    }
+
+    #[test]
+    fn one_that_times_out_takes_no_wake_up_from_another() {
+        let waiters = Waiters::default();
+        thread::scope(|scope| {
+            let short = scope.spawn(|| waiters.wait(0, Some(Duration::from_millis(1)), || true));
+            until_waiting(&waiters, 0, 1);
+            let long = scope.spawn(|| waiters.wait(0, None, || true));
+            assert_eq!(short.join().unwrap(), WaitResult::TimedOut);
+            until_waiting(&waiters, 0, 1);
+            assert_eq!(waiters.notify(0, 1), 1);
+            assert_eq!(long.join().unwrap(), WaitResult::Ok);
+        });
+    }
+}

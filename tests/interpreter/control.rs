@@ -1,0 +1,145 @@
+//! Blocks, branches and what lies on the stack across them.
+
+use std::fmt::Write;
+
+use tumulus::store::Val;
+
+use crate::Guest;
+
+#[test]
+fn a_value_below_a_block_keeps_what_the_local_was() {
+    let mut guest = Guest::new(
+        r#"(module (func (export "f") (param $x i32) (param $c i32) (result i32)
+             (local.get $x)
+             (if (local.get $c) (then (local.set $x (i32.const 100))))
+             (i32.add (local.get $x))))"#,
+    );
+    assert_eq!(guest.i32("f", &[7, 1]), 107);
+    assert_eq!(guest.i32("f", &[7, 0]), 14);
+}
+
+#[test]
+fn loops_take_parameters_and_blocks_return_several_values() {
+    let mut guest = Guest::new(
+        r#"(module
+             (func (export "sum") (param $n i32) (result i32) (local $i i32)
+               (i32.const 0) (local.get $n)
+               (loop $next (param i32 i32) (result i32)
+                 (local.set $i)
+                 (i32.add (local.get $i))
+                 (i32.sub (local.get $i) (i32.const 1))
+                 (br_if $next (i32.gt_s (local.get $i) (i32.const 1)))
+                 (drop)))
+             (func (export "swap") (param i32 i32) (result i32 i32)
+               (block $b (result i32 i32)
+                 (br_if $b (local.get 1) (local.get 0) (i32.lt_s (local.get 0) (local.get 1)))
+                 (drop) (drop)
+                 (local.get 0) (local.get 1))))"#,
+    );
+    assert_eq!(guest.i32("sum", &[100]), 5050);
+    let mut swap = |a, b| {
+        let results = guest.call("swap", &[Val::I32(a), Val::I32(b)]).unwrap();
+        (results[0].i32().unwrap(), results[1].i32().unwrap())
+    };
+    assert_eq!(swap(1, 2), (2, 1));
+    assert_eq!(swap(2, 1), (2, 1));
+}
+
+#[test]
+fn br_table_moves_values_for_each_target() {
+    let mut guest = Guest::new(
+        r#"(module (func (export "f") (param $i i32) (result i32)
+             (block $outer (result i32)
+               (i32.const 1000)
+               (block $inner (result i32)
+                 (i32.const 5)
+                 (br_table $inner $outer 2 (i32.add (local.get $i) (i32.const 40)) (local.get $i)))
+               (i32.add)
+               (i32.add (i32.const 1)))))"#,
+    );
+    assert_eq!(guest.i32("f", &[0]), 1041, "to the inner block: 1000 + 40 + 1");
+    assert_eq!(guest.i32("f", &[1]), 41, "to the outer block");
+    assert_eq!(guest.i32("f", &[2]), 42, "to the function");
+    assert_eq!(guest.i32("f", &[-1]), 39, "out of range: the default");
+}
+
+#[test]
+fn select_and_conditional_return_work_on_references() {
+    let mut guest = Guest::new(
+        r#"(module
+             (func $pick (param $c i32) (result (ref null i31))
+               (select (result (ref null i31)) (ref.i31 (i32.const 11)) (ref.null i31) (local.get $c)))
+             (func (export "f") (param $c i32) (result i32)
+               (block $null
+                 (return (i31.get_s (br_on_null $null (call $pick (local.get $c))))))
+               (i32.const -1)))"#,
+    );
+    assert_eq!(guest.i32("f", &[1]), 11);
+    assert_eq!(guest.i32("f", &[0]), -1);
+}
+
+/// Branches whose targets are further away than a fused comparison reaches, in both directions.
+#[test]
+fn branches_reach_across_large_bodies() {
+    // `(local.set 0 (i32.xor (local.get 0) (local.get 1)))` takes one instruction and 7 bytes.
+    let mut filler = String::new();
+    for _ in 0..70_000 {
+        filler.push_str("local.get 0 local.get 1 i32.xor local.set 0\n");
+    }
+    let mut text = String::new();
+    write!(
+        text,
+        r#"(module (func (export "f") (param i32 i32) (result i32) (local $rounds i32)
+             (block $out
+               (loop $again
+                 (br_if $out (i32.ge_s (local.get $rounds) (i32.const 3)))
+                 (if (i32.eq (local.get 1) (i32.const 0)) (then {filler}) (else {filler}))
+                 (local.set $rounds (i32.add (local.get $rounds) (i32.const 1)))
+                 (br_if $again (i32.lt_u (local.get $rounds) (i32.const 5)))
+                 (unreachable)))
+             (i32.add (local.get 0) (local.get $rounds))))"#
+    )
+    .unwrap();
+    let mut guest = Guest::new(&text);
+    assert_eq!(guest.i32("f", &[5, 0]), 8);
+    assert_eq!(guest.i32("f", &[5, 9]), 8);
+}
+
+/// A body that is short in bytes but long in instructions: each branch moves a hundred values.
+#[test]
+fn branches_reach_across_bodies_that_grow_in_translation() {
+    let types = "i32 ".repeat(100);
+    let values = "local.get 0 ".repeat(100);
+    let mut body = String::new();
+    for _ in 0..400 {
+        body.push_str("local.get 1 br_if $values\n");
+    }
+    let drops = "drop ".repeat(100);
+    let text = format!(
+        r#"(module (func (export "f") (param i32 i32) (result i32)
+             (block $far
+               (br_if $far (i32.eq (local.get 0) (i32.const 77)))
+               (i32.const 1)
+               (block $values (result {types}) {values} {body})
+               {drops} drop)
+             (local.get 0)))"#
+    );
+    let mut guest = Guest::new(&text);
+    assert_eq!(guest.i32("f", &[77, 0]), 77);
+    assert_eq!(guest.i32("f", &[5, 0]), 5);
+    assert_eq!(guest.i32("f", &[5, 1]), 5);
+}
+
+#[test]
+fn blocks_nest_deeply() {
+    let depth = 10_000;
+    let text = format!(
+        r#"(module (func (export "f") (param i32) (result i32) {} (br_if {} (local.get 0)) {} (i32.const 3)))"#,
+        "block ".repeat(depth),
+        depth - 1,
+        "end ".repeat(depth),
+    );
+    let mut guest = Guest::new(&text);
+    assert_eq!(guest.i32("f", &[1]), 3);
+    assert_eq!(guest.i32("f", &[0]), 3);
+}
