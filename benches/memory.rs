@@ -14,17 +14,17 @@ use tumulus::store::{Engine, Memory, Store};
 
 const PAGE: usize = 64 << 10;
 /// Words read or written in one iteration: 16 KiB, inside the first-level cache.
-const WORDS: usize = 4096;
+const WORDS: u32 = 4096;
 
 /// A four-byte access with its bounds check, through a slice, a store's memory and a guest pointer.
 fn access(criterion: &mut Criterion) {
     let mut store = Store::new(&Engine::default(), ());
     let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
     // A walk with a stride, so that no version becomes one `memcpy`.
-    let offset = |i: usize| (i.wrapping_mul(68)) & (4 * WORDS - 4);
+    let offset = |i: u32| i.wrapping_mul(68) & (4 * WORDS - 4);
 
     let mut group = criterion.benchmark_group("read 4 bytes");
-    group.throughput(Throughput::Elements(WORDS as u64));
+    group.throughput(Throughput::Elements(u64::from(WORDS)));
     let plain = vec![1_u8; PAGE];
     group.bench_function("slice", |bencher| {
         let bytes = black_box(&plain[..]);
@@ -40,46 +40,46 @@ fn access(criterion: &mut Criterion) {
         bencher.iter(|| {
             (0..WORDS).fold(0_u32, |sum, i| {
                 let mut buffer = [0; 4];
-                memory.read(&store, offset(i), &mut buffer).unwrap();
+                memory.read(&store, offset(i) as usize, &mut buffer).unwrap();
                 sum.wrapping_add(u32::from_le_bytes(buffer))
             })
         });
     });
     group.bench_function("GuestPtr", |bencher| {
         let (guest, ()) = memory.guest(&mut store);
-        bencher.iter(|| {
-            (0..WORDS).fold(0_u32, |sum, i| sum.wrapping_add(guest.ptr::<u32>(offset(i) as u32).read().unwrap()))
-        });
+        bencher.iter(|| (0..WORDS).fold(0_u32, |sum, i| sum.wrapping_add(guest.ptr::<u32>(offset(i)).read().unwrap())));
     });
     group.finish();
 
     let mut group = criterion.benchmark_group("write 4 bytes");
-    group.throughput(Throughput::Elements(WORDS as u64));
+    group.throughput(Throughput::Elements(u64::from(WORDS)));
     let mut plain = plain;
     group.bench_function("slice", |bencher| {
         let bytes = black_box(&mut plain[..]);
-        bencher.iter(|| (0..WORDS).for_each(|i| write(bytes, offset(i), i as u32)));
+        bencher.iter(|| (0..WORDS).for_each(|i| write(bytes, offset(i), i)));
     });
     group.bench_function("Memory::data_mut", |bencher| {
         bencher.iter(|| {
             let bytes = memory.data_mut(&mut store);
-            (0..WORDS).for_each(|i| write(bytes, offset(i), i as u32));
+            (0..WORDS).for_each(|i| write(bytes, offset(i), i));
         });
     });
     group.bench_function("GuestPtr", |bencher| {
         let (guest, ()) = memory.guest(&mut store);
-        bencher.iter(|| (0..WORDS).for_each(|i| guest.ptr::<u32>(offset(i) as u32).write(i as u32).unwrap()));
+        bencher.iter(|| (0..WORDS).for_each(|i| guest.ptr::<u32>(offset(i)).write(i).unwrap()));
     });
     group.finish();
 }
 
 #[inline(always)]
-fn read(bytes: &[u8], at: usize) -> u32 {
+fn read(bytes: &[u8], at: u32) -> u32 {
+    let at = at as usize;
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
 #[inline(always)]
-fn write(bytes: &mut [u8], at: usize, value: u32) {
+fn write(bytes: &mut [u8], at: u32, value: u32) {
+    let at = at as usize;
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
@@ -113,8 +113,8 @@ fn grow(criterion: &mut Criterion) {
     });
     let creators: [(&str, Box<dyn MemoryCreator>, usize); 3] = [
         ("mapped, inside the reservation", Box::new(MappedMemoryCreator::default()), total),
-        ("Vec, inside its capacity", Box::new(VecMemoryCreator::default()), total),
-        ("Vec, moving", Box::new(VecMemoryCreator::default()), 0),
+        ("Vec, inside its capacity", Box::new(VecMemoryCreator), total),
+        ("Vec, moving", Box::new(VecMemoryCreator), 0),
     ];
     for (name, creator, reserved) in creators {
         group.bench_function(name, |bencher| {
@@ -164,7 +164,7 @@ fn create(criterion: &mut Criterion) {
         mapped.new_memory_from_image(ty, SIZE, Some(SIZE), Some(SIZE), PAGE, &image).unwrap()
     });
     measure("image of 1 MiB, copied", &|| {
-        VecMemoryCreator::default().new_memory_from_image(ty, SIZE, Some(SIZE), Some(SIZE), 0, &image).unwrap()
+        VecMemoryCreator.new_memory_from_image(ty, SIZE, Some(SIZE), Some(SIZE), 0, &image).unwrap()
     });
     group.finish();
 }

@@ -385,7 +385,9 @@ fn overlapping_objects_cannot_make_a_collection_long() {
 
 #[test]
 fn a_collection_finds_that_objects_overlap() {
-    let mut fixture = Fixture::new(&Settings::new(Copying, 256 << 10));
+    // Committed whole, so that there is room for more than the sum of what the blocks in use can hold.
+    let settings = Settings { initial_bytes: 256 << 10, ..Settings::new(Copying, 256 << 10) };
+    let mut fixture = Fixture::new(&settings);
     for _ in 0..2000 {
         fixture.pair(0, 0).expect("room");
     }

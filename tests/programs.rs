@@ -81,7 +81,7 @@ fn large_sizes_from_64_kib_on() {
 #[test]
 fn large_sizes_in_a_vec_that_moves() {
     run_all("large", |config, heap| {
-        config.memory_creator(Arc::new(VecMemoryCreator::default()));
+        config.memory_creator(Arc::new(VecMemoryCreator));
         (heap.initial_bytes, heap.reserve_bytes) = (64 << 10, Some(0));
     });
 }
@@ -107,7 +107,7 @@ fn small_sizes_with_a_collection_at_every_seventh_allocation_in_tiny_blocks() {
 #[test]
 fn small_sizes_with_zeal_in_a_vec_that_moves() {
     run_all("small", |config, heap| {
-        config.memory_creator(Arc::new(VecMemoryCreator::default()));
+        config.memory_creator(Arc::new(VecMemoryCreator));
         heap.zeal = NonZeroU32::new(3);
         (heap.initial_bytes, heap.reserve_bytes) = (4096, Some(0));
         (heap.verify, heap.poison) = (true, true);

@@ -15,6 +15,10 @@ use tumulus::types::RefType;
 use tumulus::wasm::{Instance, Module};
 
 const PAGE: usize = 64 << 10;
+/// The last byte of a memory of three pages.
+const LAST: i32 = (3 << 16) - 1;
+/// Half of the last `u64` of a memory of one page.
+const HALFWAY_OUT: u32 = (1 << 16) - 4;
 
 fn store_with(creator: impl MemoryCreator + 'static) -> Store<()> {
     let mut config = Config::new();
@@ -54,7 +58,7 @@ fn a_modules_memory_is_found_read_written_and_grown() {
     assert_eq!(memory.grow(&mut store, 2).unwrap(), 1);
     let size = instance.get_func(&mut store, "size").unwrap().typed::<(), i32>(&store).unwrap();
     assert_eq!(size.call(&mut store, ()).unwrap(), 3);
-    assert_eq!(load.call(&mut store, 3 * PAGE as i32 - 1).unwrap(), 0);
+    assert_eq!(load.call(&mut store, LAST).unwrap(), 0);
     let error = memory.grow(&mut store, 1).unwrap_err();
     let refused = error.out_of_memory().unwrap();
     assert_eq!((refused.kind, refused.limit), (OutOfMemoryKind::TooLarge, 3 * PAGE as u64));
@@ -110,7 +114,7 @@ unsafe impl MemoryCreator for MovingCreator {
         _reserved: Option<usize>,
         guard: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        VecMemoryCreator::default().new_memory(ty, minimum, maximum, Some(0), guard)
+        VecMemoryCreator.new_memory(ty, minimum, maximum, Some(0), guard)
     }
 }
 
@@ -148,7 +152,7 @@ fn guest_pointers_work_on_a_stores_memory() {
     let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
     let (guest, data) = memory.guest(&mut store);
     guest.ptr::<u32>(8).write(*data + 41).unwrap();
-    let out_of_bounds = guest.ptr::<u64>(PAGE as u32 - 4).read().unwrap_err();
+    let out_of_bounds = guest.ptr::<u64>(HALFWAY_OUT).read().unwrap_err();
     assert!(matches!(out_of_bounds, GuestError::PtrOutOfBounds(_) | GuestError::PtrNotAligned(..)), "{out_of_bounds}");
     assert_eq!(memory.data(&store)[8], 42);
 }

@@ -10,7 +10,7 @@ use tumulus::store::Engine;
 use tumulus::types::{FieldType, Mutability, RefType, StorageType, StructType, SubType, ValType};
 
 /// A heap and the type of a pair of references, which takes 16 bytes with its header and 4 of padding.
-pub fn heap_of_pairs(collector: BuiltinCollector) -> (GcHeap, Arc<ObjectType>) {
+pub(crate) fn heap_of_pairs(collector: BuiltinCollector) -> (GcHeap, Arc<ObjectType>) {
     let engine = Engine::default();
     let reference = FieldType::new(Mutability::Var, StorageType::Val(ValType::Ref(RefType::ANYREF)));
     let group = engine.types().register(vec![SubType::new(StructType::new([reference, reference]))]).unwrap();

@@ -1,8 +1,8 @@
 //! Guest memory: typed pointers into it, and host slices over regions of it that are checked like Rust's own borrows.
 //!
 //! Builds on `error`, `provenance` and, for shared memories, `memory`. A host function that is given addresses by a
-//! guest makes [`GuestPtr`]s of them: values are read and written through these, and regions borrowed as [`GuestSlice`],
-//! [`GuestSliceMut`], [`GuestStr`] and [`GuestStrMut`], as many at a time as do not conflict.
+//! guest makes [`GuestPtr`]s of them: values are read and written through these, and regions borrowed as
+//! [`GuestSlice`], [`GuestSliceMut`], [`GuestStr`] and [`GuestStrMut`], as many at a time as do not conflict.
 //!
 //! ```text
 //!          GuestPtr<T>             offsets with a type: ptr (one value), ptr_slice (slices and str); widths in pointee

@@ -48,7 +48,10 @@ pub fn with_fault<T>(nth: usize, body: impl FnOnce() -> T) -> (T, bool) {
 }
 
 /// An error if the current call is one that is to fail.
-#[cfg_attr(any(miri, not(target_os = "linux")), expect(dead_code, reason = "no calls are made on this target"))]
+#[cfg_attr(
+    all(not(test), any(miri, not(target_os = "linux"))),
+    expect(dead_code, reason = "no calls are made on this target")
+)]
 pub(super) fn injected() -> io::Result<()> {
     let Some(mut plan) = PLAN.get() else { return Ok(()) };
     let failing = (plan.first_failing..plan.end_failing).contains(&plan.calls);
