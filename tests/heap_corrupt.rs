@@ -469,6 +469,77 @@ fn damage_is_final_and_the_heap_stays_readable() {
     }
 }
 
+/// The verifier's own words for each thing that can be wrong, told from one word of an otherwise sound heap.
+#[test]
+fn the_verifier_finds_each_thing_that_can_be_wrong() {
+    let header = |fixture: &Fixture, kind: usize| fixture.world.ty(kind).header().bits();
+    // Roots: two pairs side by side, a large array of references, an array of pairs, numbers, an extern object.
+    type Damage<'a> = &'a dyn Fn(&Fixture) -> (u32, u32);
+    let cases: [(&str, Damage<'_>); 18] = [
+        ("object is forwarded outside a collection", &|f| (f.roots[0], header(f, PAIR) | 1)),
+        ("LOG bit under a collector that does not use it", &|f| (f.roots[0], header(f, PAIR) | 2)),
+        ("reserved bits of a header are set", &|f| (f.roots[0], header(f, PAIR) | 0x20)),
+        ("reserved bits of a header are set", &|f| (f.roots[0], header(f, PAIR) | 0x80)),
+        ("header of no kind of object", &|f| (f.roots[0], 0)),
+        ("header of no kind of object", &|f| (f.roots[0], 4 << 2)),
+        ("object of a type that the heap does not know", &|f| (f.roots[0], 0xFFFF_FF04)),
+        ("header's kind is not its type's", &|f| (f.roots[0], header(f, PAIR) ^ 0b1100)),
+        ("header's kind is not its type's", &|f| (f.roots[2], header(f, PAIR) & !0xFF | 2 << 2)),
+        ("object larger than its place", &|f| (f.roots[2] + 4, 536_870_911)),
+        ("object larger than its place", &|f| (f.roots[2] + 4, 2047)),
+        ("object larger than its place", &|f| (f.roots[0], header(f, VAST))),
+        ("reference is not a multiple of 8", &|f| (f.roots[0] + LEFT, f.roots[1] + 4)),
+        ("reference leads out of the heap", &|f| (f.roots[0] + LEFT, 0x7FFF_FFF8)),
+        ("header of no kind of object", &|f| (f.roots[0] + LEFT, f.roots[2] - 4096)),
+        ("reference of the wrong type", &|f| (f.roots[3] + 8, f.roots[4])),
+        ("extern object without its payload", &|f| (f.roots[5] + 4, 77)),
+        ("extern object with a type", &|f| (f.roots[5], 0x10C)),
+    ];
+    for collector in BuiltinCollector::ALL {
+        let sound = || {
+            let settings = Settings { initial_bytes: 256 << 10, ..Settings::new(collector, 256 << 10) };
+            let mut fixture = Fixture::new(&settings);
+            for kind in [PAIR, PAIR] {
+                let pair = fixture.structure(kind).expect("room");
+                fixture.roots.push(pair);
+            }
+            for (kind, length) in [(REFS, 1500), (PAIRS, 3), (LONGS, 3)] {
+                let array = fixture.array(kind, length).expect("room");
+                fixture.roots.push(array);
+            }
+            let external = fixture.heap.allocate_extern(Box::new(()), &mut fixture.roots).expect("room");
+            fixture.roots.push(external.get());
+            fixture.verify();
+            fixture
+        };
+        let verdict = |fixture: &mut Fixture| match fixture.heap.verify(&mut fixture.roots) {
+            Ok(()) => "sound",
+            Err(error) => match error.corruption().expect("damage").what {
+                CorruptionKind::Verify(words) => words,
+                other => panic!("{other}"),
+            },
+        };
+        for (words, damage) in cases {
+            let mut fixture = sound();
+            let (at, word) = damage(&fixture);
+            fixture.heap.store(at, 0, word.to_le_bytes()).expect("inside the heap");
+            assert_eq!(verdict(&mut fixture), words);
+        }
+        // An object in the second half of another, and one that begins there and reaches into the next.
+        let mut fixture = sound();
+        let (pair, word) = (fixture.roots[0], header(&fixture, PAIR));
+        fixture.heap.store(pair, RIGHT, word.to_le_bytes()).expect("inside the heap");
+        fixture.roots.push(pair + 8);
+        assert_eq!(verdict(&mut fixture), "objects overlap");
+        // What looks like an object, where none can be.
+        let mut fixture = sound();
+        let free = fixture.roots[2] - 4096;
+        fixture.heap.store(free, 0, word.to_le_bytes()).expect("inside the heap");
+        fixture.roots.push(free);
+        assert_eq!(verdict(&mut fixture), "reference to free space");
+    }
+}
+
 /// The one documented panic of access, with the reference in its message.
 #[test]
 #[should_panic(expected = "object of 64 bytes at 0xfffffff8 is not inside the heap")]

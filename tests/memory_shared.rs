@@ -305,7 +305,8 @@ fn a_lock_made_of_atomics_holds() {
             scope.spawn(move || {
                 for _ in 0..ROUNDS {
                     while memory.atomic_cmpxchg(LOCK, 0_u32, 1).unwrap() != 0 {
-                        memory.atomic_wait32(LOCK, 1, None).unwrap();
+                        let woken = memory.atomic_wait32(LOCK, 1, Some(Duration::from_secs(60))).unwrap();
+                        assert_ne!(woken, WaitResult::TimedOut, "a lost wake-up");
                     }
                     assert!(!inside.swap(true, Ordering::Relaxed));
                     let mut counter = [0; 4];

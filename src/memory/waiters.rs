@@ -142,6 +142,13 @@ mod tests {
     }
 
     #[test]
+    fn the_value_is_looked_at_under_the_lock() {
+        let waiters = Waiters::default();
+        let is_expected = || waiters.queues.try_lock().is_err();
+        assert_eq!(waiters.wait(0, Some(Duration::ZERO), is_expected), WaitResult::TimedOut);
+    }
+
+    #[test]
     fn times_run_out_and_leave_nothing_behind() {
         let waiters = Waiters::default();
         for timeout in [Duration::ZERO, Duration::from_millis(5)] {

@@ -13,12 +13,16 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
+mod bit_table;
 mod block_table;
 mod granule;
+mod line_table;
 mod window;
 
+pub use bit_table::BitTable;
 pub use block_table::{Block, BlockTable, LargeRun, TableRefused};
 pub use granule::{GRANULE_BYTES, GRANULE_SHIFT, Granule};
+pub use line_table::{LINE_BYTES, LineTable};
 pub use window::Window;
 
 /// The first bytes of the heap, which are never handed out so that offset 0 can be null.

@@ -44,8 +44,7 @@ unsafe impl<C: MemoryCreator> wasmtime::MemoryCreator for HostMemory<C> {
             .page_size_log2(ty.page_size_log2())
             .build()
             .map_err(|error| error.to_string())?;
-        let memory =
-            self.creator.new_memory(ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
+        let memory = self.creator.new_memory(ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
         self.made.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(Adapted(memory)))
     }
@@ -72,7 +71,6 @@ unsafe impl wasmtime::LinearMemory for Adapted {
         self.0.as_ptr()
     }
 }
-
 
 /// What one run told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

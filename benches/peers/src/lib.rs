@@ -1,3 +1,4 @@
 //! What the comparisons with other engines share.
 
+pub mod create;
 pub mod host_memory;

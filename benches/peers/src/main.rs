@@ -1,10 +1,33 @@
 //! Prints how other engines do on the same work: `cargo run --release --manifest-path benches/peers/Cargo.toml`.
 
-use tumulus_peers::host_memory::{self, Supplier};
+use tumulus_peers::{
+    create,
+    host_memory::{self, Supplier},
+};
 
 const RUNS: usize = 7;
 
 fn main() -> wasmtime::Result<()> {
+    host_memories()?;
+    creation()
+}
+
+/// A store with a memory from a pool, on Wasmtime and here. In turn, so that a change of the machine's speed meets both.
+fn creation() -> wasmtime::Result<()> {
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        theirs.push(create::wasmtime()?);
+        ours.push(create::tumulus()?);
+    }
+    theirs.sort_unstable();
+    ours.sort_unstable();
+    let (theirs, ours) = (theirs[RUNS / 2], ours[RUNS / 2]);
+    println!("\nCreating a store with a memory of 1 MiB from a pool, touching 64 KiB, dropping both (median ns):\n");
+    println!("Wasmtime {theirs:>8}\nTumulus  {ours:>8}   ratio {:.2}", ours as f64 / theirs as f64);
+    Ok(())
+}
+
+fn host_memories() -> wasmtime::Result<()> {
     println!("Wasmtime running one module, its linear memory and its GC heap supplied by:\n");
     println!("{:10} {:>10} {:>12} {:>8} {:>9}", "supplier", "checksum", "median us", "ratio", "memories");
     // In turn, so that a change of the machine's speed meets all of them.

@@ -1,0 +1,166 @@
+//! A side table of the lines of blocks: which of them hold something.
+//!
+//! A line is the unit in which room between survivors is reused. Bits are set for lines that hold marked objects and
+//! for lines handed out to the mutator; all others are free.
+
+use core::ops::Range;
+
+use super::{Block, TableRefused};
+
+/// Bytes of a line.
+pub const LINE_BYTES: u32 = 256;
+
+/// The lines of all blocks of a heap: a block has at most 128.
+#[derive(Debug)]
+pub struct LineTable {
+    blocks: Vec<u128>,
+    block_bytes: u32,
+}
+
+impl LineTable {
+    /// The table of an empty heap whose blocks have `block_bytes` bytes: at most 32 KiB.
+    #[must_use]
+    pub fn new(block_bytes: u32) -> LineTable {
+        debug_assert!(block_bytes.is_power_of_two() && block_bytes / LINE_BYTES <= u128::BITS);
+        LineTable { blocks: Vec::new(), block_bytes }
+    }
+
+    /// Makes the table cover a heap of `bytes` bytes; new lines are free. Only grows.
+    ///
+    /// # Errors
+    /// If the host has no memory; nothing is changed then.
+    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
+        let more = (bytes.div_ceil(self.block_bytes) as usize).saturating_sub(self.blocks.len());
+        self.blocks.try_reserve(more).map_err(|_| TableRefused)?;
+        self.blocks.resize(self.blocks.len() + more, 0);
+        Ok(())
+    }
+
+    /// Lines of a block.
+    #[inline]
+    #[must_use]
+    pub fn lines(&self) -> u32 {
+        self.block_bytes / LINE_BYTES
+    }
+
+    /// Sets the lines that `size` bytes at `at` touch, which lie in one block.
+    #[inline]
+    pub fn occupy(&mut self, at: u32, size: u32) {
+        let (place, lines) = self.lines_of(at, size);
+        if let Some(bits) = self.blocks.get_mut(place) {
+            *bits |= mask(&lines);
+        }
+    }
+
+    /// Frees the lines that lie wholly in the `size` bytes at `at`, which lie in one block.
+    pub fn vacate(&mut self, at: u32, size: u32) {
+        let start = at.next_multiple_of(LINE_BYTES);
+        let end = (at + size) & !(LINE_BYTES - 1);
+        if start < end {
+            let (place, lines) = self.lines_of(start, end - start);
+            if let Some(bits) = self.blocks.get_mut(place) {
+                *bits &= !mask(&lines);
+            }
+        }
+    }
+
+    /// Frees all lines.
+    pub fn clear(&mut self) {
+        self.blocks.fill(0);
+    }
+
+    /// How many lines of the block at `start` hold something.
+    #[inline]
+    #[must_use]
+    pub fn occupied(&self, start: u32) -> u32 {
+        self.blocks.get((start / self.block_bytes) as usize).map_or(0, |bits| bits.count_ones())
+    }
+
+    /// The first run of free lines in `block`, at or above `from`, that has at least `bytes` bytes.
+    #[must_use]
+    pub fn free_run(&self, block: Block, from: u32, bytes: u32) -> Option<Range<u32>> {
+        let base = block.start & !(self.block_bytes - 1);
+        let bits = *self.blocks.get((base / self.block_bytes) as usize)?;
+        let mut line = from.saturating_sub(base).div_ceil(LINE_BYTES);
+        while line < self.lines() {
+            line += (!bits >> line).trailing_zeros();
+            // A shift by all bits would not be one; lines beyond the block count as taken.
+            let length = if line < u128::BITS { (bits >> line).trailing_zeros() } else { 0 };
+            let end = (line + length).min(self.lines());
+            if line >= end {
+                return None;
+            }
+            let run = (base + line * LINE_BYTES).max(block.start)..base + end * LINE_BYTES;
+            if run.len() >= bytes as usize {
+                return Some(run);
+            }
+            line = end;
+        }
+        None
+    }
+
+    /// The block's number, and the lines in it that `size` bytes at `at` touch.
+    #[inline]
+    fn lines_of(&self, at: u32, size: u32) -> (usize, Range<u32>) {
+        let inside = at & (self.block_bytes - 1);
+        let end = (inside + size).min(self.block_bytes);
+        ((at / self.block_bytes) as usize, inside / LINE_BYTES..end.div_ceil(LINE_BYTES))
+    }
+}
+
+/// The bits of `lines`.
+#[inline]
+fn mask(lines: &Range<u32>) -> u128 {
+    match u128::MAX.checked_shr(u128::BITS - (lines.end - lines.start)) {
+        Some(ones) => ones << lines.start,
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Block = Block { start: 32 << 10, end: 64 << 10 };
+
+    fn table() -> LineTable {
+        let mut table = LineTable::new(32 << 10);
+        table.cover(128 << 10).unwrap();
+        table
+    }
+
+    #[test]
+    fn a_free_block_is_one_run() {
+        let table = table();
+        assert_eq!(table.free_run(BLOCK, BLOCK.start, 8), Some(BLOCK.start..BLOCK.end));
+        let first = Block { start: 8, end: 32 << 10 };
+        assert_eq!(table.free_run(first, first.start, 8), Some(256..32 << 10));
+        assert_eq!(table.free_run(first, 0, 8), Some(8..32 << 10));
+    }
+
+    #[test]
+    fn runs_lie_between_what_is_occupied() {
+        let mut table = table();
+        table.occupy(BLOCK.start + 250, 8);
+        table.occupy(BLOCK.start + 1024, 256);
+        table.occupy(BLOCK.end - 8, 8);
+        assert_eq!(table.occupied(BLOCK.start), 4);
+        let run = |from, bytes| table.free_run(BLOCK, BLOCK.start + from, bytes).map(|run| run.start - BLOCK.start..run.end - BLOCK.start);
+        assert_eq!(run(0, 8), Some(512..1024));
+        assert_eq!(run(0, 513), Some(1280..(32 << 10) - 256));
+        assert_eq!(run(600, 8), Some(768..1024));
+        assert_eq!(run(0, 32 << 10), None);
+        assert_eq!(table.occupied(0), 0, "no other block is touched");
+    }
+
+    #[test]
+    fn whole_blocks_can_be_occupied_and_only_whole_lines_vacated() {
+        let mut table = table();
+        table.occupy(BLOCK.start, 32 << 10);
+        assert_eq!((table.occupied(BLOCK.start), table.free_run(BLOCK, BLOCK.start, 8)), (128, None));
+        table.vacate(BLOCK.start + 8, 1024);
+        assert_eq!(table.free_run(BLOCK, BLOCK.start, 8), Some(BLOCK.start + 256..BLOCK.start + 1024));
+        table.vacate(BLOCK.end - 256, 256);
+        assert_eq!(table.free_run(BLOCK, BLOCK.end - 256, 8), Some(BLOCK.end - 256..BLOCK.end));
+    }
+}
