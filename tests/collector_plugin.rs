@@ -14,13 +14,13 @@ use tumulus::heap::GcHeap;
 use tumulus::memory::VecMemoryCreator;
 use tumulus::object::{VMGcHeader, VMGcRef, load_u32, store_u32};
 use tumulus::root::RootArray;
-use tumulus::space::{LargeRun, Window};
+use tumulus::space::{BlockTable, LargeRun, TableRefused, Window};
 use tumulus::trace::{Budget, Progress, RootCategory};
 
 /// What the heap called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
-    Attach(u32),
+    Cover(u32),
     Retire(Window),
     Refill(u32),
     Large(u64),
@@ -109,8 +109,9 @@ impl Collector for Arming {
         }
     }
 
-    fn attach(&mut self, parts: &mut HeapParts<'_>) {
-        self.shared.note(Call::Attach(parts.blocks.committed_bytes()));
+    fn cover(&mut self, _blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+        self.shared.note(Call::Cover(bytes));
+        Ok(())
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
@@ -386,12 +387,12 @@ fn calls_come_in_the_order_that_the_trait_promises() {
         }
     }
     let calls = shared.take();
-    assert!(matches!(calls[..2], [Call::Attach(0), Call::Refill(16)]), "{:?}", &calls[..2]);
+    assert!(matches!(calls[..2], [Call::Cover(0), Call::Refill(16)]), "{:?}", &calls[..2]);
     // What the open window is: known once something was refilled and not retired.
     let (mut open, mut committed, mut steps) = (false, 0, 0);
     for call in calls {
         match call {
-            Call::Attach(bytes) => {
+            Call::Cover(bytes) => {
                 assert!(bytes == 0 || bytes > committed, "{bytes} after {committed}");
                 committed = bytes;
             }

@@ -162,7 +162,7 @@ impl Collector for Copying {
         let mut next = blocks.next_used(0);
         while let Some(start) = next {
             audit.check(!blocks.granule_at(start).is_tagged(), "a block is still tagged after the cycle", start);
-            next = blocks.next_used(behind(blocks, start));
+            next = blocks.next_used(blocks.used_end(start));
         }
     }
 }
@@ -171,17 +171,9 @@ impl Collector for Copying {
 fn for_each_used(parts: &mut HeapParts<'_>, mut visit: impl FnMut(&mut HeapParts<'_>, u32)) {
     let mut next = parts.blocks.next_used(0);
     while let Some(start) = next {
-        let end = behind(parts.blocks, start);
+        let end = parts.blocks.used_end(start);
         visit(parts, start);
         next = parts.blocks.next_used(end);
-    }
-}
-
-/// The offset behind the block or large object at `start`.
-fn behind(blocks: &BlockTable, start: u32) -> u32 {
-    match blocks.large_at(start) {
-        Some(run) => run.start + run.bytes,
-        None => blocks.block_at(start).map_or(u32::MAX, |block| block.end),
     }
 }
 

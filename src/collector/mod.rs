@@ -2,7 +2,7 @@
 //!
 //! A collector composes what `space` (where there is room) and `trace` (how the graph is walked) offer; the heap owns
 //! memory, headers, types, the barrier's test and the retry ladder. A collector is safe Rust and its trait is a safe
-//! trait: a broken one spoils its own heap and nothing else. [`Null`] and [`Copying`] are here; anybody's own comes in
+//! trait: a broken one spoils its own heap and nothing else. [`Null`], [`Copying`] and [`MarkRegion`] are here; anybody's own comes in
 //! through a [`CollectorFactory`].
 
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@
 mod audit;
 mod copying;
 mod cycle;
+mod mark_region;
 mod null;
 mod pacing;
 mod parts;
@@ -20,13 +21,14 @@ use std::{fmt, str::FromStr, sync::Arc};
 pub use audit::Audit;
 pub use copying::Copying;
 pub use cycle::{Cycle, CycleReport, Reason};
+pub use mark_region::MarkRegion;
 pub use null::Null;
 pub use pacing::Pacer;
 pub use parts::HeapParts;
 
 use crate::error::{Corruption, OutOfMemory};
 use crate::object::VMGcRef;
-use crate::space::{LargeRun, Window};
+use crate::space::{BlockTable, LargeRun, TableRefused, Window};
 use crate::trace::{Budget, Progress};
 
 /// What a collector is like: plain data that the heap, the tests and reports read instead of asking which one it is.
@@ -61,16 +63,21 @@ pub enum RefillError {
 
 /// A collector: the plug-in behind every heap.
 ///
-/// Calls come in this order: `attach` once and again after each growth; `refill` and `allocate_large` at any time
+/// Calls come in this order: `cover` before each growth; `refill` and `allocate_large` at any time
 /// after that, `retire` before each refill and each cycle; `begin`, then `step` until it is done. The heap zeroes what
 /// it is given, so a collector never writes to fresh room. What is left at its default does nothing.
 pub trait Collector: Send {
     /// What this collector is like; the same at every call.
     fn traits(&self) -> CollectorTraits;
 
-    /// The heap has these blocks now: called once when the heap gets its memory and again when it grew.
-    fn attach(&mut self, parts: &mut HeapParts<'_>) {
-        let _ = parts;
+    /// The heap is about to have `bytes` committed bytes: called before it gets its first memory and before each
+    /// growth, so that side tables grow first. They keep covering what they cover if the growth then fails.
+    ///
+    /// # Errors
+    /// If the host has no memory for them; the heap does not grow then.
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+        let _ = (blocks, bytes);
+        Ok(())
     }
 
     /// The mutator is done with a window; `window.cursor` is where its objects end.
@@ -145,11 +152,14 @@ pub enum BuiltinCollector {
     /// Evacuates everything that lives: [`Copying`].
     #[default]
     Copying,
+    /// Marks what lives and reuses the lines between: [`MarkRegion`].
+    MarkRegion,
 }
 
 impl BuiltinCollector {
     /// All of them, in the order in which lists show them.
-    pub const ALL: [BuiltinCollector; 2] = [BuiltinCollector::Null, BuiltinCollector::Copying];
+    pub const ALL: [BuiltinCollector; 3] =
+        [BuiltinCollector::Null, BuiltinCollector::Copying, BuiltinCollector::MarkRegion];
 
     /// A new collector of this kind.
     #[must_use]
@@ -157,6 +167,7 @@ impl BuiltinCollector {
         match self {
             BuiltinCollector::Null => Box::new(Null::new()),
             BuiltinCollector::Copying => Box::new(Copying::new()),
+            BuiltinCollector::MarkRegion => Box::new(MarkRegion::new()),
         }
     }
 
@@ -166,6 +177,7 @@ impl BuiltinCollector {
         match self {
             BuiltinCollector::Null => null::TRAITS,
             BuiltinCollector::Copying => copying::TRAITS,
+            BuiltinCollector::MarkRegion => mark_region::TRAITS,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind};
 use crate::memory::{Growth, Limiter, LocalMemory, ResourceKind};
 use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
-use crate::space::{BlockTable, GRANULE_BYTES};
+use crate::space::{Block, BlockTable, GRANULE_BYTES, LineTable};
 
 /// The parts of a heap that a collector works on, borrowed for one call.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl HeapParts<'_> {
     pub fn grow(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         let committed = u64::from(self.blocks.committed_bytes());
         let limit = u64::from(self.blocks.limit_bytes());
-        let target = (committed + bytes).next_multiple_of(u64::from(GRANULE_BYTES));
+        let target = self.grown(bytes);
         let (in_use, largest_free) = (self.blocks.used_bytes().into(), self.blocks.largest_free_bytes().into());
         let refusal = |kind| OutOfMemory { kind, asked: bytes, in_use, limit, largest_free };
         if target > limit {
@@ -57,6 +57,12 @@ impl HeapParts<'_> {
             self.blocks.commit(target);
             Ok(())
         })
+    }
+
+    /// How many bytes are committed after a growth by `bytes`: whole granules.
+    #[must_use]
+    pub fn grown(&self, bytes: u64) -> u64 {
+        (u64::from(self.blocks.committed_bytes()) + bytes).next_multiple_of(u64::from(GRANULE_BYTES))
     }
 
     /// Gives up a block, poisoned if the heap asks for that.
@@ -85,6 +91,17 @@ impl HeapParts<'_> {
         object::load_u32(bytes, at as usize)
             .and_then(|word| object::store_u32(bytes, at as usize, VMGcHeader::from_bits(word).with_log(false).bits()))
             .ok_or_else(|| Corruption::new(CorruptionKind::OutOfBounds, at))
+    }
+
+    /// Poisons the free lines of a block that is kept, if the heap asks for that.
+    pub(super) fn poison_free_lines(&mut self, block: Block, lines: &LineTable) {
+        let mut from = block.start;
+        while self.poison
+            && let Some(run) = lines.free_run(block, from, 1)
+        {
+            self.poison(run.start, run.end);
+            from = run.end;
+        }
     }
 
     fn poison(&mut self, start: u32, end: u32) {

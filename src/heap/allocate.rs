@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 use std::any::Any;
 
-use super::GcHeap;
+use super::{GcHeap, grow};
 use crate::collector::{Collector, HeapParts, Reason, RefillError};
 use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::object::{self, OBJECT_ALIGN, OBJECT_BYTES_MIN, ObjectType, VMGcHeader, WORD_OFFSET};
@@ -221,9 +221,8 @@ impl GcHeap {
         }
         let (collector, mut parts) = self.split();
         let least = wanted.min(growth);
-        match parts.grow(growth).or_else(|_| parts.grow(least)) {
+        match grow(collector, &mut parts, growth).or_else(|_| grow(collector, &mut parts, least)) {
             Ok(()) => {
-                collector.attach(&mut parts);
                 let committed = u64::from(self.blocks.committed_bytes());
                 self.stats.committed_bytes_max = self.stats.committed_bytes_max.max(committed);
                 true

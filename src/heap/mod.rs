@@ -32,7 +32,7 @@ use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
 use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, VecMemory};
 use crate::object::{ObjectType, TypeTable};
-use crate::space::{BlockTable, Window};
+use crate::space::{BlockTable, TableRefused, Window};
 
 /// A garbage-collected heap: a linear memory whose offsets are references.
 ///
@@ -155,8 +155,7 @@ impl GcHeap {
         let initial = self.config.initial_bytes;
         let (collector, mut parts) = self.split();
         let initial = initial.min(u64::from(parts.blocks.limit_bytes()));
-        parts.grow(initial)?;
-        collector.attach(&mut parts);
+        grow(collector, &mut parts, initial)?;
         self.attached = true;
         self.stats.committed_bytes_max = u64::from(self.blocks.committed_bytes());
         Ok(())
@@ -198,6 +197,19 @@ impl GcHeap {
     fn refuse_if_damaged(&self) -> Result<()> {
         self.damaged.map_or(Ok(()), |corruption| Err(corruption.into()))
     }
+}
+
+/// Commits `bytes` bytes more, the collector's side tables first.
+fn grow(collector: &mut dyn Collector, parts: &mut HeapParts<'_>, bytes: u64) -> Result<(), OutOfMemory> {
+    let covered = u32::try_from(parts.grown(bytes)).unwrap_or(u32::MAX).min(parts.blocks.limit_bytes());
+    collector.cover(parts.blocks, covered).map_err(|TableRefused| OutOfMemory {
+        kind: OutOfMemoryKind::Host,
+        asked: bytes,
+        in_use: u64::from(parts.blocks.used_bytes()),
+        limit: u64::from(parts.blocks.limit_bytes()),
+        largest_free: u64::from(parts.blocks.largest_free_bytes()),
+    })?;
+    parts.grow(bytes)
 }
 
 impl std::fmt::Debug for GcHeap {

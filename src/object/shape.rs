@@ -107,6 +107,23 @@ pub enum RefSlots<'t> {
     },
 }
 
+impl RefSlots<'_> {
+    /// The same without the first `count` references; constant time for arrays.
+    #[inline]
+    #[must_use]
+    pub fn skip_refs(mut self, count: u32) -> Self {
+        match &mut self {
+            RefSlots::Range { next, .. } => *next = next.saturating_add(count.saturating_mul(4)),
+            RefSlots::Bitmap(_) | RefSlots::Listed(_) => {
+                for _ in 0..count {
+                    self.next();
+                }
+            }
+        }
+        self
+    }
+}
+
 impl Iterator for RefSlots<'_> {
     type Item = u32;
 

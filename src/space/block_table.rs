@@ -42,6 +42,8 @@ pub struct BlockTable {
     /// Granules of large objects.
     large_granules: usize,
     large_count: usize,
+    /// Blocks that carry the collector's flag.
+    tagged_blocks: usize,
     /// No block place below this one is free.
     lowest_free: usize,
 }
@@ -65,6 +67,7 @@ impl BlockTable {
             used_blocks: 0,
             large_granules: 0,
             large_count: 0,
+            tagged_blocks: 0,
             lowest_free: 0,
         }
     }
@@ -113,6 +116,12 @@ impl BlockTable {
     #[must_use]
     pub fn large_count(&self) -> usize {
         self.large_count
+    }
+
+    /// Blocks that carry the collector's flag.
+    #[must_use]
+    pub fn tagged_blocks(&self) -> usize {
+        self.tagged_blocks
     }
 
     /// Committed blocks that are free.
@@ -230,6 +239,7 @@ impl BlockTable {
     pub fn release_block(&mut self, offset: u32) {
         if self.granule_at(offset).is_block() {
             let place = granule_of(offset) / self.block_granules;
+            self.tagged_blocks -= usize::from(self.granule_at(offset).is_tagged());
             self.set(self.granules_of(place), Granule::freed);
             self.lowest_free = self.lowest_free.min(place);
             self.free_blocks += 1;
@@ -280,10 +290,21 @@ impl BlockTable {
         Some(to_offset(found))
     }
 
+    /// The offset behind the block or the large object at `start`; the highest offset if there is none.
+    #[must_use]
+    pub fn used_end(&self, start: u32) -> u32 {
+        match self.block_at(start) {
+            Some(block) => block.end,
+            None => self.large_at(start).map_or(u32::MAX, |run| run.start + run.bytes),
+        }
+    }
+
     /// Sets or clears the collector's flag of the block or the large object at `offset`.
     pub fn set_tag(&mut self, offset: u32, tag: bool) {
         let granule = granule_of(offset);
         if self.granule_at(offset).is_block() {
+            self.tagged_blocks -= usize::from(self.granule_at(offset).is_tagged());
+            self.tagged_blocks += usize::from(tag);
             self.set(self.granules_of(granule / self.block_granules), |state| state.with_tag(tag));
         } else if granule < self.committed() {
             self.set(granule..granule + 1, |state| state.with_tag(tag));

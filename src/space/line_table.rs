@@ -145,7 +145,9 @@ mod tests {
         table.occupy(BLOCK.start + 1024, 256);
         table.occupy(BLOCK.end - 8, 8);
         assert_eq!(table.occupied(BLOCK.start), 4);
-        let run = |from, bytes| table.free_run(BLOCK, BLOCK.start + from, bytes).map(|run| run.start - BLOCK.start..run.end - BLOCK.start);
+        let run = |from, bytes| {
+            table.free_run(BLOCK, BLOCK.start + from, bytes).map(|run| run.start - BLOCK.start..run.end - BLOCK.start)
+        };
         assert_eq!(run(0, 8), Some(512..1024));
         assert_eq!(run(0, 513), Some(1280..(32 << 10) - 256));
         assert_eq!(run(600, 8), Some(768..1024));

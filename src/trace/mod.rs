@@ -8,10 +8,12 @@
 
 mod budget;
 mod evacuate;
+mod mark;
 mod roots;
 mod weak;
 
 pub use budget::{Budget, Progress};
 pub use evacuate::{Destinations, Evacuation, Evacuator};
+pub use mark::{Marked, Marker, Marking};
 pub use roots::{RootCategory, RootSource, RootVisitor};
 pub use weak::WeakEntries;
