@@ -28,19 +28,21 @@ fn allocate(criterion: &mut Criterion) {
         });
     });
 
-    group.bench_function("heap, copying", |bencher| {
-        let (mut heap, pair) = heap_of_pairs(BuiltinCollector::Copying);
-        let mut roots = [0_u32];
-        bencher.iter(|| {
-            for i in 0..OBJECTS {
-                let at = heap.allocate_struct(&pair, &mut roots).unwrap().get();
-                let object = heap.object_mut(at, 16).unwrap();
-                object[4..8].copy_from_slice(&(i << 1 | 1).to_le_bytes());
-                object[8..12].copy_from_slice(&(i << 1 | 1).to_le_bytes());
-                black_box(at);
-            }
+    for collector in [BuiltinCollector::Copying, BuiltinCollector::MarkRegion] {
+        group.bench_function(format!("heap, {collector}"), |bencher| {
+            let (mut heap, pair) = heap_of_pairs(collector);
+            let mut roots = [0_u32];
+            bencher.iter(|| {
+                for i in 0..OBJECTS {
+                    let at = heap.allocate_struct(&pair, &mut roots).unwrap().get();
+                    let object = heap.object_mut(at, 16).unwrap();
+                    object[4..8].copy_from_slice(&(i << 1 | 1).to_le_bytes());
+                    object[8..12].copy_from_slice(&(i << 1 | 1).to_le_bytes());
+                    black_box(at);
+                }
+            });
         });
-    });
+    }
 
     group.finish();
 }
