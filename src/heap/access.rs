@@ -66,7 +66,7 @@ impl GcHeap {
     fn log(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
         let Some(reference) = VMGcRef::from_raw_u32(object) else { return Ok(()) };
         let (collector, mut parts) = self.split();
-        collector.log(&mut parts, &reference, offset)
+        collector.log(&mut parts, &reference, offset).inspect_err(|&found| self.note_damage(found))
     }
 
     /// Overwrites a slot outside the heap with `value`, raw, telling a collector that wants to know.
@@ -86,7 +86,8 @@ impl GcHeap {
     fn root_written(&mut self, old: u32, new: u32) -> Result<(), Corruption> {
         let (old, new) = (VMGcRef::from_raw_u32(old), VMGcRef::from_raw_u32(new));
         let (collector, mut parts) = self.split();
-        collector.write_root(&mut parts, old.as_ref(), new.as_ref())
+        let heard = collector.write_root(&mut parts, old.as_ref(), new.as_ref());
+        heard.inspect_err(|&found| self.note_damage(found))
     }
 
     /// The header of the object at `object`.

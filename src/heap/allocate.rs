@@ -178,7 +178,7 @@ impl GcHeap {
         let mut refusal = None;
         if may_collect && self.pacer.is_due(allocated) {
             may_collect = false;
-            refusal = self.collect_or_refusal(Reason::Pacing, roots)?;
+            refusal = self.collect_or_refusal(Reason::Pacing, bytes, roots)?;
         }
         loop {
             let (collector, mut parts) = self.split();
@@ -196,17 +196,25 @@ impl GcHeap {
                 return Err(refusal.unwrap_or_else(full).into());
             }
             may_collect = false;
-            if let Some(refused) = self.collect_or_refusal(Reason::Exhausted, roots)? {
+            if let Some(refused) = self.collect_or_refusal(Reason::Exhausted, bytes, roots)? {
                 refusal = Some(refused);
             }
         }
     }
 
-    /// Collects; a refusal of the memory that the cycle needs is not the end of the ladder.
-    fn collect_or_refusal(&mut self, reason: Reason, roots: &mut dyn RootSource) -> Result<Option<OutOfMemory>> {
+    /// Collects; a refusal of the memory that the cycle needs is not the end of the ladder, which `bytes` is asked of.
+    fn collect_or_refusal(
+        &mut self,
+        reason: Reason,
+        bytes: u64,
+        roots: &mut dyn RootSource,
+    ) -> Result<Option<OutOfMemory>> {
         match self.collect_for(reason, roots) {
             Ok(()) => Ok(None),
-            Err(error) => error.out_of_memory().copied().map(Some).ok_or(error),
+            Err(error) => match error.out_of_memory() {
+                Some(&refused) => Ok(Some(OutOfMemory { asked: bytes, ..refused })),
+                None => Err(error),
+            },
         }
     }
 

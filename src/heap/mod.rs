@@ -186,12 +186,19 @@ impl GcHeap {
         (&mut **collector, HeapParts { memory, blocks, types, limiter, poison: config.poison })
     }
 
-    /// Marks the heap damaged.
+    /// Marks the heap damaged: nothing is allocated or collected from here on.
     #[cold]
-    fn damaged_by(&mut self, corruption: Corruption) -> Error {
+    fn note_damage(&mut self, corruption: Corruption) {
         self.window = Window::EMPTY;
         self.hidden = Window::EMPTY;
-        Error::from(*self.damaged.get_or_insert(corruption))
+        self.damaged.get_or_insert(corruption);
+    }
+
+    /// Marks the heap damaged and gives the error that tells so.
+    #[cold]
+    fn damaged_by(&mut self, corruption: Corruption) -> Error {
+        self.note_damage(corruption);
+        self.damaged.unwrap_or(corruption).into()
     }
 
     fn refuse_if_damaged(&self) -> Result<()> {

@@ -14,7 +14,8 @@ pub const LINE_BYTES: u32 = 256;
 #[derive(Debug)]
 pub struct LineTable {
     blocks: Vec<u128>,
-    block_bytes: u32,
+    /// The binary logarithm of a block's bytes: a shift for each object marked, not a division.
+    block_shift: u32,
 }
 
 impl LineTable {
@@ -22,7 +23,7 @@ impl LineTable {
     #[must_use]
     pub fn new(block_bytes: u32) -> LineTable {
         debug_assert!(block_bytes.is_power_of_two() && block_bytes / LINE_BYTES <= u128::BITS);
-        LineTable { blocks: Vec::new(), block_bytes }
+        LineTable { blocks: Vec::new(), block_shift: block_bytes.ilog2() }
     }
 
     /// Makes the table cover a heap of `bytes` bytes; new lines are free. Only grows.
@@ -30,7 +31,7 @@ impl LineTable {
     /// # Errors
     /// If the host has no memory; nothing is changed then.
     pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        let more = (bytes.div_ceil(self.block_bytes) as usize).saturating_sub(self.blocks.len());
+        let more = (bytes.div_ceil(self.block_bytes()) as usize).saturating_sub(self.blocks.len());
         self.blocks.try_reserve(more).map_err(|_| TableRefused)?;
         self.blocks.resize(self.blocks.len() + more, 0);
         Ok(())
@@ -40,7 +41,12 @@ impl LineTable {
     #[inline]
     #[must_use]
     pub fn lines(&self) -> u32 {
-        self.block_bytes / LINE_BYTES
+        self.block_bytes() / LINE_BYTES
+    }
+
+    #[inline]
+    fn block_bytes(&self) -> u32 {
+        1 << self.block_shift
     }
 
     /// Sets the lines that `size` bytes at `at` touch, which lie in one block.
@@ -73,14 +79,14 @@ impl LineTable {
     #[inline]
     #[must_use]
     pub fn occupied(&self, start: u32) -> u32 {
-        self.blocks.get((start / self.block_bytes) as usize).map_or(0, |bits| bits.count_ones())
+        self.blocks.get((start >> self.block_shift) as usize).map_or(0, |bits| bits.count_ones())
     }
 
     /// The first run of free lines in `block`, at or above `from`, that has at least `bytes` bytes.
     #[must_use]
     pub fn free_run(&self, block: Block, from: u32, bytes: u32) -> Option<Range<u32>> {
-        let base = block.start & !(self.block_bytes - 1);
-        let bits = *self.blocks.get((base / self.block_bytes) as usize)?;
+        let base = block.start & !(self.block_bytes() - 1);
+        let bits = *self.blocks.get((base >> self.block_shift) as usize)?;
         let mut line = from.saturating_sub(base).div_ceil(LINE_BYTES);
         while line < self.lines() {
             line += (!bits >> line).trailing_zeros();
@@ -102,9 +108,9 @@ impl LineTable {
     /// The block's number, and the lines in it that `size` bytes at `at` touch.
     #[inline]
     fn lines_of(&self, at: u32, size: u32) -> (usize, Range<u32>) {
-        let inside = at & (self.block_bytes - 1);
-        let end = (inside + size).min(self.block_bytes);
-        ((at / self.block_bytes) as usize, inside / LINE_BYTES..end.div_ceil(LINE_BYTES))
+        let inside = at & (self.block_bytes() - 1);
+        let end = (inside + size).min(self.block_bytes());
+        ((at >> self.block_shift) as usize, inside / LINE_BYTES..end.div_ceil(LINE_BYTES))
     }
 }
 
