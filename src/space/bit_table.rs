@@ -82,10 +82,11 @@ mod tests {
         assert!(!bits.set(8), "beyond the table");
         bits.cover(4096).unwrap();
         for offset in [4088, 8, 512, 520] {
+            assert!(!bits.get(offset));
             assert!(bits.set(offset));
-            assert!(!bits.set(offset));
-            assert!(bits.get(offset) && !bits.get(offset - 8));
+            assert!(bits.get(offset) && !bits.set(offset));
         }
+        assert!(!bits.get(504) && !bits.get(528), "no neighbour is set");
         let taken: Vec<_> = std::iter::from_fn(|| bits.take_next(0)).collect();
         assert_eq!(taken, [8, 512, 520, 4088]);
         assert!(!bits.get(8));
