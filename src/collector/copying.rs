@@ -47,8 +47,20 @@ impl Copying {
     /// The most bytes of objects that can all be evacuated, and after that once more.
     fn most_bytes(blocks: &BlockTable) -> u64 {
         let places = blocks.used_blocks() + blocks.free_blocks() + blocks.growable_blocks();
-        // The inverse of `blocks_for`; a block's bytes are a multiple of 64.
-        (places / 2) as u64 * 7 * u64::from(blocks.block_bytes() / 8)
+        Self::bytes_of(places / 2, blocks)
+    }
+
+    /// The most bytes of objects that `count` blocks take in the worst packing: the inverse of `blocks_for`. A block's
+    /// bytes are a multiple of 64.
+    fn bytes_of(count: usize, blocks: &BlockTable) -> u64 {
+        count as u64 * 7 * u64::from(blocks.block_bytes() / 8)
+    }
+
+    /// The most bytes of objects that can be evacuated, and after that once more, with what is committed, after
+    /// `taken` free blocks more are used. A cycle may leave more blocks in use than it found: it packs anew.
+    fn committed_bytes_for_copies(blocks: &BlockTable, taken: usize) -> u64 {
+        let free = blocks.free_blocks().saturating_sub(taken);
+        Self::bytes_of(free.min((blocks.used_blocks() + blocks.free_blocks()) / 2), blocks)
     }
 
     /// Whether all objects can be evacuated, and after that once more.
@@ -84,7 +96,15 @@ impl Collector for Copying {
         if headroom < u64::from(bytes) {
             return Err(RefillError::Full);
         }
-        let piece = if self.leftover.room() >= bytes {
+        // The places of the copies are committed before the objects are made: later they might be refused, and then
+        // there would be garbage that nothing can collect.
+        let fits_leftover = self.leftover.room() >= bytes;
+        let committed = Self::committed_bytes_for_copies(parts.blocks, usize::from(!fits_leftover));
+        let headroom = headroom.min(committed.saturating_sub(self.object_bytes));
+        if headroom < u64::from(bytes) {
+            return Err(RefillError::NoRoom);
+        }
+        let piece = if fits_leftover {
             core::mem::replace(&mut self.leftover, Window::EMPTY)
         } else {
             let block = parts.blocks.take_block().ok_or(RefillError::NoRoom)?;
@@ -100,12 +120,15 @@ impl Collector for Copying {
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
         let run = parts.blocks.take_large(bytes).ok_or(RefillError::NoRoom)?;
-        if self.has_reserve(parts.blocks) {
-            Ok(run)
+        let refusal = if !self.has_reserve(parts.blocks) {
+            RefillError::Full
+        } else if self.object_bytes > Self::committed_bytes_for_copies(parts.blocks, 0) {
+            RefillError::NoRoom
         } else {
-            parts.blocks.release_large(run.start);
-            Err(RefillError::Full)
-        }
+            return Ok(run);
+        };
+        parts.blocks.release_large(run.start);
+        Err(refusal)
     }
 
     fn begin(&mut self, parts: &mut HeapParts<'_>, _reason: Reason) -> Result<(), OutOfMemory> {

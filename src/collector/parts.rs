@@ -109,6 +109,8 @@ impl HeapParts<'_> {
             && let Some(bytes) = self.memory.bytes_mut().get_mut(start as usize..end as usize)
         {
             bytes.fill(POISON);
+            // Also what was never handed out is written to now.
+            self.blocks.mark_dirty(start..end);
         }
     }
 }

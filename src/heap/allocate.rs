@@ -82,6 +82,10 @@ impl GcHeap {
             largest_free: 0,
         };
         let (refused, no_ids) = (full(OutOfMemoryKind::Host), full(OutOfMemoryKind::HeapFull));
+        if self.externs.is_full() {
+            // Payloads of the dead hold ids until a collection finds them.
+            self.collect_or_refusal(Reason::Exhausted, u64::from(OBJECT_BYTES_MIN), roots)?;
+        }
         self.externs.reserve().map_err(|_| refused)?;
         let at = match self.try_allocate(VMGcHeader::EXTERN, OBJECT_BYTES_MIN) {
             Some(at) => at,
@@ -95,12 +99,14 @@ impl GcHeap {
     /// Allocates where the window has no room. A safe point.
     ///
     /// # Errors
-    /// Out of memory, or the heap is damaged.
+    /// Out of memory, the heap is damaged, or `bytes` is no multiple of 8 or none at all.
     #[cold]
     #[inline(never)]
     pub fn allocate_slow(&mut self, header: VMGcHeader, bytes: u64, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
         self.refuse_if_damaged()?;
-        debug_assert!(bytes >= u64::from(OBJECT_BYTES_MIN) && bytes.is_multiple_of(u64::from(OBJECT_ALIGN)));
+        if bytes < u64::from(OBJECT_BYTES_MIN) || !bytes.is_multiple_of(u64::from(OBJECT_ALIGN)) {
+            return Err(Misuse::Setting(format!("an object of {bytes} bytes")).into());
+        }
         if !self.attached {
             self.attach()?;
         }

@@ -38,6 +38,11 @@ impl ExternTable {
         self.live
     }
 
+    /// Whether all ids are in use.
+    pub(super) fn is_full(&self) -> bool {
+        self.free.is_empty() && self.entries.len() >= HostId::INDEX_LIMIT as usize
+    }
+
     /// Makes room for one more payload, its death included.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.entries.try_reserve(1)?;

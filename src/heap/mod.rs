@@ -155,8 +155,10 @@ impl GcHeap {
         let initial = self.config.initial_bytes;
         let (collector, mut parts) = self.split();
         let initial = initial.min(u64::from(parts.blocks.limit_bytes()));
-        grow(collector, &mut parts, initial)?;
+        // If so much is refused at once, the ladder asks for as little as it needs.
+        let refused = grow(collector, &mut parts, initial).is_err();
         self.attached = true;
+        self.stats.refusals += u64::from(refused);
         self.stats.committed_bytes_max = u64::from(self.blocks.committed_bytes());
         Ok(())
     }

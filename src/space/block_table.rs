@@ -46,6 +46,8 @@ pub struct BlockTable {
     tagged_blocks: usize,
     /// No block place below this one is free.
     lowest_free: usize,
+    /// No granule from this one on is free.
+    highest_free: usize,
 }
 
 impl BlockTable {
@@ -69,6 +71,7 @@ impl BlockTable {
             large_count: 0,
             tagged_blocks: 0,
             lowest_free: 0,
+            highest_free: 0,
         }
     }
 
@@ -173,6 +176,7 @@ impl BlockTable {
             let places_before = self.committed() / self.block_granules;
             // A place that was committed in part becomes usable now, unless a large run has taken that part.
             self.states.resize(granules, Granule::FREE.bits());
+            self.highest_free = granules;
             for place in places_before..granules / self.block_granules {
                 self.free_blocks += usize::from(self.is_free_place(place));
             }
@@ -242,6 +246,7 @@ impl BlockTable {
             self.tagged_blocks -= usize::from(self.granule_at(offset).is_tagged());
             self.set(self.granules_of(place), Granule::freed);
             self.lowest_free = self.lowest_free.min(place);
+            self.highest_free = self.highest_free.max((place + 1) * self.block_granules);
             self.free_blocks += 1;
             self.used_blocks -= 1;
         }
@@ -250,11 +255,13 @@ impl BlockTable {
     /// Takes the highest free run of granules for a large object of `bytes` bytes. Granule 0 is never part of one.
     pub fn take_large(&mut self, bytes: u64) -> Option<LargeRun> {
         let wanted = usize::try_from(bytes.div_ceil(u64::from(GRANULE_BYTES))).ok().filter(|&wanted| wanted > 0)?;
-        let states = self.view().states;
+        let is_free = |granule: usize| self.states.get(granule).is_some_and(|&bits| Granule::from_bits(bits).is_free());
+        while self.highest_free > 0 && !is_free(self.highest_free - 1) {
+            self.highest_free -= 1;
+        }
         let mut run = 0;
-        let first = (1..states.len()).rev().find(|&granule| {
-            let free = states.get(granule).is_some_and(|&bits| Granule::from_bits(bits).is_free());
-            run = if free { run + 1 } else { 0 };
+        let first = (1..self.highest_free).rev().find(|&granule| {
+            run = if is_free(granule) { run + 1 } else { 0 };
             run == wanted
         })?;
         let range = first..first + wanted;
@@ -275,6 +282,7 @@ impl BlockTable {
             self.set(range.clone(), Granule::freed);
             self.free_blocks += self.free_places_in(&range);
             self.lowest_free = self.lowest_free.min(range.start / self.block_granules);
+            self.highest_free = self.highest_free.max(range.end);
         }
     }
 

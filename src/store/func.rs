@@ -7,9 +7,10 @@ use smallvec::SmallVec;
 
 use super::context::StoreInner;
 use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
-use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, GuestRunner, MemoryEntity, Pause};
+use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, MemoryEntity, Pause};
 use super::{StoreContextMut, StoreId, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
+use crate::root::ScopeMark;
 use crate::types::{FuncType, SubType, ValType};
 
 /// A host function as the store keeps it.
@@ -169,24 +170,32 @@ fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[u64], result
     if store.opaque.memories.iter().any(MemoryEntity::is_borrowed) {
         return Err(Misuse::Borrowed.into());
     }
-    with_runner(store, |runner, opaque| runner.enter(opaque, func, args))?;
+    store.opaque.lend_guest(|runner, opaque| runner.enter(opaque, func, args))?;
+    let mut unwinding = Unwinding { store, armed: true };
+    let result = run_entered(unwinding.store, results);
+    unwinding.armed = false;
+    result
+}
+
+/// Runs the innermost activation to its end; it is gone afterwards.
+fn run_entered<T>(store: &mut StoreInner<T>, results: &mut RawValues) -> Result<()> {
     let mut values = RawValues::new();
     loop {
-        let pause = with_runner(store, |runner, opaque| runner.run(opaque));
+        let pause = store.opaque.lend_guest(|runner, opaque| runner.run(opaque));
         store.opaque.drop_dead_payloads();
         match pause? {
             Pause::Done => {
-                with_runner(store, |runner, opaque| runner.take_results(opaque, results));
+                store.opaque.lend_guest(|runner, opaque| runner.take_results(opaque, results));
                 return Ok(());
             }
             Pause::HostCall { func } => {
                 values.clear();
-                with_runner(store, |runner, opaque| runner.host_args(opaque, &mut values));
+                store.opaque.lend_guest(|runner, opaque| runner.host_args(opaque, &mut values));
                 let mut returned = RawValues::new();
                 match invoke(store, func, &values, &mut returned) {
-                    Ok(()) => with_runner(store, |runner, opaque| runner.host_results(opaque, &returned)),
+                    Ok(()) => store.opaque.lend_guest(|runner, opaque| runner.host_results(opaque, &returned)),
                     Err(mut error) => {
-                        with_runner(store, |runner, opaque| runner.unwind(opaque, &mut error));
+                        store.opaque.lend_guest(|runner, opaque| runner.unwind(opaque, &mut error));
                         return Err(error);
                     }
                 }
@@ -195,12 +204,19 @@ fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[u64], result
     }
 }
 
-/// Lends the runner and the rest of the store side by side.
-fn with_runner<T, R>(store: &mut StoreInner<T>, run: impl FnOnce(&mut dyn GuestRunner, &mut StoreOpaque) -> R) -> R {
-    let mut runner = store.opaque.guest.take().expect("guest functions exist only where a runner does");
-    let result = run(&mut *runner, &mut store.opaque);
-    store.opaque.guest = Some(runner);
-    result
+/// Ends an activation that a panic leaves behind, so that the store can be used on if the embedder catches it.
+struct Unwinding<'s, T> {
+    store: &'s mut StoreInner<T>,
+    armed: bool,
+}
+
+impl<T> Drop for Unwinding<'_, T> {
+    fn drop(&mut self) {
+        if self.armed {
+            let mut error = Trap::Unreachable.into();
+            self.store.opaque.lend_guest(|runner, opaque| runner.unwind(opaque, &mut error));
+        }
+    }
 }
 
 /// Calls a host closure in a scope of its own.
@@ -215,15 +231,26 @@ fn call_host<T>(
         return Err(Trap::StackOverflow.into());
     }
     let closure = Arc::clone(&store.hosts[host as usize]);
-    let scope = store.opaque.roots.scopes.enter();
+    let mark = store.opaque.roots.scopes.enter();
     store.opaque.host_depth += 1;
-    let returned = call_closure(store, &closure, ty, args);
-    store.opaque.host_depth -= 1;
-    // The results are rooted until here, and nothing collects before they are used.
-    let raw = returned.and_then(|values| to_raw(&store.opaque, &values, ty.results()));
-    store.opaque.roots.scopes.exit(scope);
-    results.extend(raw?);
+    let call = HostCall { store, mark };
+    let returned = call_closure(call.store, &closure, ty, args);
+    // The results are rooted until `call` ends, and nothing collects before they are used.
+    results.extend(returned.and_then(|values| to_raw(&call.store.opaque, &values, ty.results()))?);
     Ok(())
+}
+
+/// A host closure being run: ends its scope when it returns or panics.
+struct HostCall<'s, T> {
+    store: &'s mut StoreInner<T>,
+    mark: ScopeMark,
+}
+
+impl<T> Drop for HostCall<'_, T> {
+    fn drop(&mut self) {
+        self.store.opaque.host_depth -= 1;
+        self.store.opaque.roots.scopes.exit(self.mark);
+    }
 }
 
 type Values = SmallVec<[Val; 8]>;

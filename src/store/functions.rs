@@ -43,18 +43,27 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
+    /// Makes sure that `count` functions more have ids, so that an instance gets all of its own or none.
+    pub(crate) fn check_room(&self, count: usize) -> Result<(), OutOfMemory> {
+        if count > (HostId::INDEX_LIMIT as usize).saturating_sub(self.entities.len()) {
+            return Err(OutOfMemory {
+                kind: OutOfMemoryKind::TooLarge,
+                asked: count as u64,
+                in_use: self.entities.len() as u64,
+                limit: u64::from(HostId::INDEX_LIMIT),
+                largest_free: 0,
+            });
+        }
+        Ok(())
+    }
+
     /// Takes in a function and gives its raw id.
     pub(crate) fn push(&mut self, entity: FuncEntity) -> Result<NonZeroU32, OutOfMemory> {
+        self.check_room(1)?;
         let id = u32::try_from(self.entities.len()).ok().and_then(|index| HostId::new(index, 0));
-        let raw = id.and_then(|id| NonZeroU32::new(id.as_raw_u32())).ok_or(OutOfMemory {
-            kind: OutOfMemoryKind::TooLarge,
-            asked: 1,
-            in_use: self.entities.len() as u64,
-            limit: u64::from(HostId::INDEX_LIMIT),
-            largest_free: 0,
-        })?;
         self.entities.push(entity);
-        Ok(raw)
+        let raw = id.and_then(|id| NonZeroU32::new(id.as_raw_u32()));
+        Ok(raw.expect("there is room for the id"))
     }
 
     /// The function with this raw id. Ids from heap bytes may be anything.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{AsContext, AsContextMut, StoreId, StoreOpaque, Val};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::types::{Mutability, ValType};
+use crate::types::{HeapType, Mutability, RegisteredType, ValType};
 
 /// The type of a global.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,11 +50,14 @@ pub(crate) struct GlobalEntity {
     pub(crate) number: u64,
     /// The slot among the store's global references, for a GC reference.
     pub(crate) slot: Option<usize>,
+    #[expect(dead_code, reason = "keeps the type that `ty` names registered, so that its index goes to no other")]
+    keeps: Option<RegisteredType>,
 }
 
 impl StoreOpaque {
     /// Makes a global that holds a raw value of its type, and gives its index.
     pub(crate) fn new_global(&mut self, ty: GlobalType, raw: u64) -> Result<u32> {
+        let keeps = self.named_type(ty.content())?;
         let index = next_index(self.roots.globals.len())?;
         let is_gc_ref = matches!(ty.content(), ValType::Ref(ty) if ty.is_vmgcref_type());
         let slot = if is_gc_ref {
@@ -66,8 +69,25 @@ impl StoreOpaque {
         } else {
             None
         };
-        self.roots.globals.push(GlobalEntity { ty, number: if is_gc_ref { 0 } else { raw }, slot });
+        self.roots.globals.push(GlobalEntity { ty, number: if is_gc_ref { 0 } else { raw }, slot, keeps });
         Ok(index)
+    }
+
+    /// The registered type that a value type names, if it names one.
+    ///
+    /// # Errors
+    /// If that is not registered in this engine, or another kind of type than the value type says.
+    pub(crate) fn named_type(&self, ty: ValType) -> Result<Option<RegisteredType>, Misuse> {
+        let ValType::Ref(reference) = ty else { return Ok(None) };
+        let unknown = || Misuse::Type(format!("{ty} names no type of this engine"));
+        match reference.heap_type() {
+            HeapType::Concrete(named) => {
+                let registered = self.engine.types().get(named.index).filter(|found| found.kind() == named.kind);
+                registered.map(Some).ok_or_else(unknown)
+            }
+            HeapType::Rec { .. } => Err(unknown()),
+            _ => Ok(None),
+        }
     }
 
     /// The raw value of a global.
@@ -125,6 +145,7 @@ impl Global {
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Global> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
+        opaque.named_type(ty.content())?;
         let raw = value.to_raw(opaque, ty.content())?;
         let index = opaque.new_global(ty, raw)?;
         Ok(Global::from_index(opaque, index))
@@ -142,7 +163,8 @@ impl Global {
         context.opaque().roots.globals[index as usize].ty
     }
 
-    /// What the global holds; a reference is rooted in the innermost scope.
+    /// What the global holds; a reference is rooted in the innermost scope. A function id that came out of a damaged
+    /// heap, and names no function, is null.
     ///
     /// # Panics
     /// If the handle is one of another store.
@@ -153,7 +175,7 @@ impl Global {
         let index = self.index_in(opaque).expect("a global of this store");
         let ty = opaque.roots.globals[index as usize].ty;
         let raw = opaque.global_value(index).expect("a handle's global exists");
-        Val::from_raw(opaque, raw, ty.content()).expect("the global's value is of its type")
+        Val::from_raw_or_null(opaque, raw, ty.content())
     }
 
     /// Overwrites the global.

@@ -73,10 +73,13 @@ impl MemoryEntity {
 
     /// Grows by `delta` pages and gives the old size in pages.
     fn grow(&mut self, limiter: &Limiter, delta: u64) -> Result<u64> {
+        let old = self.pages();
+        if delta == 0 {
+            return Ok(old);
+        }
         if self.is_borrowed() {
             return Err(Misuse::Borrowed.into());
         }
-        let old = self.pages();
         let in_use = self.memory.byte_size() as u64;
         let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
         let bytes = old

@@ -76,6 +76,17 @@ impl StoreOpaque {
         }
     }
 
+    /// Lends the runner of guests and the rest of the store side by side.
+    ///
+    /// # Panics
+    /// If the store has no runner, or it is lent already.
+    pub(crate) fn lend_guest<R>(&mut self, run: impl FnOnce(&mut dyn GuestRunner, &mut StoreOpaque) -> R) -> R {
+        let runner = self.guest.take().expect("guest functions exist only where a runner does");
+        let mut lent = Lent { runner: Some(runner), opaque: self };
+        let Lent { runner, opaque } = &mut lent;
+        run(&mut **runner.as_mut().expect("just lent"), opaque)
+    }
+
     /// The runner of guests, which must be an `R`; made by `create` for a store that has none.
     ///
     /// # Panics
@@ -87,6 +98,18 @@ impl StoreOpaque {
             .as_any_mut()
             .downcast_mut()
             .expect("a store has one kind of runner")
+    }
+}
+
+/// A runner that is out of its place. It is put back also when a limiter or a collector of the embedder's panics.
+struct Lent<'s> {
+    runner: Option<Box<dyn GuestRunner>>,
+    opaque: &'s mut StoreOpaque,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.opaque.guest = self.runner.take();
     }
 }
 

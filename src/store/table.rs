@@ -7,7 +7,7 @@ use super::{AsContext, AsContextMut, RefArray, StoreId, StoreOpaque, Val};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::heap::GcHeap;
 use crate::memory::{Growth, Limiter, ResourceKind};
-use crate::types::{RefType, ValType};
+use crate::types::{RefType, RegisteredType, ValType};
 
 /// The type of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ impl fmt::Display for TableType {
 pub(crate) struct TableEntity {
     pub(crate) ty: TableType,
     pub(crate) elements: RefArray,
+    #[expect(dead_code, reason = "keeps the type that `ty` names registered, so that its index goes to no other")]
+    keeps: Option<RegisteredType>,
 }
 
 /// Elements that no table exceeds, whatever its type says; the limit of the JavaScript embedding.
@@ -66,7 +68,8 @@ impl StoreOpaque {
     /// Makes a table whose elements hold `raw`, and gives its index.
     pub(crate) fn new_table(&mut self, ty: TableType, raw: u32) -> Result<u32> {
         let index = next_index(self.roots.tables.len())?;
-        let mut table = TableEntity { ty, elements: RefArray::new(ty.element()) };
+        let keeps = self.named_type(ValType::Ref(ty.element()))?;
+        let mut table = TableEntity { ty, elements: RefArray::new(ty.element()), keeps };
         table.grow(&mut self.heap, &self.limiter, ty.minimum(), raw)?;
         self.roots.tables.push(table);
         Ok(index)
@@ -84,6 +87,9 @@ impl StoreOpaque {
 impl TableEntity {
     fn grow(&mut self, heap: &mut GcHeap, limiter: &Limiter, delta: u64, raw: u32) -> Result<u64, OutOfMemory> {
         let current = self.elements.len() as u64;
+        if delta == 0 {
+            return Ok(current);
+        }
         let maximum = self.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX);
         let desired = current.checked_add(delta).filter(|&desired| desired <= maximum);
         let (Some(desired), Ok(count)) = (desired, usize::try_from(delta)) else {
@@ -118,6 +124,7 @@ impl Table {
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Table> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
+        opaque.named_type(ValType::Ref(ty.element()))?;
         let raw = raw_element(opaque, ty, init)?;
         let index = opaque.new_table(ty, raw)?;
         Ok(Table::from_index(opaque, index))
@@ -147,7 +154,8 @@ impl Table {
         context.opaque().roots.tables[index as usize].elements.len() as u64
     }
 
-    /// The element at `index`, rooted in the innermost scope; `None` if there is no such element.
+    /// The element at `index`, rooted in the innermost scope; `None` if there is no such element. A function id that
+    /// came out of a damaged heap, and names no function, is null.
     ///
     /// # Panics
     /// If the handle is one of another store.
@@ -158,7 +166,7 @@ impl Table {
         let table = self.index_in(opaque).expect("a table of this store");
         let table = &opaque.roots.tables[table as usize];
         let (raw, ty) = (table.elements.get(usize::try_from(index).ok()?)?, table.ty.element());
-        Some(Val::from_raw(opaque, u64::from(raw), ValType::Ref(ty)).expect("the element is of the table's type"))
+        Some(Val::from_raw_or_null(opaque, u64::from(raw), ValType::Ref(ty)))
     }
 
     /// Overwrites the element at `index`.

@@ -98,6 +98,7 @@ impl Val {
                 let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
                 gc_ref_of_type(store, raw, ty, HeapType::Any)?
             }
+            (Val::V128(_), ValType::V128) => return Err(no_vectors()),
             (given, wanted) => return Err(mismatch(wanted, given.kind_name())),
         })
     }
@@ -111,7 +112,7 @@ impl Val {
             ValType::I64 => Val::I64(raw.cast_signed()),
             ValType::F32 => Val::F32(low),
             ValType::F64 => Val::F64(raw),
-            ValType::V128 => return Err(Misuse::Setting("vectors do not cross to the host yet".to_owned()).into()),
+            ValType::V128 => return Err(no_vectors()),
             ValType::Ref(ty) if low == 0 => Val::null_of(ty),
             ValType::Ref(ty) => match ty.heap_type().top() {
                 HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, low)?)),
@@ -119,6 +120,12 @@ impl Val {
                 _ => Val::AnyRef(Some(Rooted::new(store, low)?)),
             },
         })
+    }
+
+    /// The same, and null for a reference that leads nowhere: for interfaces without an error to return.
+    pub(super) fn from_raw_or_null(store: &mut StoreOpaque, raw: u64, ty: ValType) -> Val {
+        let null = Val::default_for_ty(ty).or_else(|| ty.as_ref_type().map(Val::null_of));
+        Val::from_raw(store, raw, ty).ok().or(null).unwrap_or(Val::I32(0))
     }
 
     fn kind_name(self) -> &'static str {
@@ -143,6 +150,11 @@ fn split(raw: u64) -> (u32, u32) {
 
 fn mismatch(wanted: impl std::fmt::Display, given: &str) -> crate::error::Error {
     Misuse::TypeMismatch { wanted: wanted.to_string(), given: given.to_owned() }.into()
+}
+
+#[cold]
+fn no_vectors() -> crate::error::Error {
+    Misuse::Type("vectors do not cross to the host yet".to_owned()).into()
 }
 
 /// Whether the function with this raw id, or null, is of type `ty`.

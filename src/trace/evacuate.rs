@@ -9,7 +9,7 @@ use core::ops::Range;
 use super::{RootCategory, RootVisitor};
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
-use crate::space::{Block, BlockTable, Window};
+use crate::space::{Block, BlockTable, GRANULE_BYTES, Window};
 
 /// The blocks that an evacuation fills, in the order of filling: the queue of Cheney's scan.
 #[derive(Debug, Default)]
@@ -224,10 +224,13 @@ impl<'a> Evacuator<'a> {
 
     #[cold]
     fn mark_large(&mut self, at: u32) -> Result<u32, Corruption> {
-        let Some(run) = self.blocks.large_at(at) else {
+        let state = self.blocks.granule_at(at);
+        if !at.is_multiple_of(GRANULE_BYTES) || !state.is_large_start() {
             return Err(Corruption::new(CorruptionKind::FreeSpace, at));
-        };
-        if !self.blocks.granule_at(at).is_tagged() {
+        }
+        // Each object is measured once, however many references lead to it: that takes as long as it is large.
+        if !state.is_tagged() {
+            let run = self.blocks.large_at(at).ok_or_else(|| Corruption::new(CorruptionKind::FreeSpace, at))?;
             let info = object::decode(self.bytes, self.types, at)?;
             if info.size > run.bytes {
                 return Err(Corruption::new(CorruptionKind::BadSize, at));

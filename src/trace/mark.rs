@@ -8,7 +8,7 @@ use super::{Budget, Progress, RootCategory, RootVisitor};
 use crate::error::{Corruption, CorruptionKind};
 use crate::memory::prefetch;
 use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
-use crate::space::{BitTable, BlockTable, LineTable, TableRefused, Window};
+use crate::space::{BitTable, BlockTable, GRANULE_BYTES, LineTable, TableRefused, Window};
 
 /// Objects that the work list holds before the grey bitmap takes the rest.
 const WORK_LIST_MAX: usize = 32 << 10;
@@ -301,10 +301,11 @@ impl<'a> Marker<'a> {
 
     #[cold]
     fn reach_large(&mut self, raw: u32) -> Result<u32, Corruption> {
-        if self.blocks.large_at(raw).is_none() {
+        let state = self.blocks.granule_at(raw);
+        if !raw.is_multiple_of(GRANULE_BYTES) || !state.is_large_start() {
             return Err(Corruption::new(CorruptionKind::FreeSpace, raw));
         }
-        if !self.blocks.granule_at(raw).is_tagged() {
+        if !state.is_tagged() {
             self.blocks.set_tag(raw, true);
             self.marking.push(Task { object: raw, done: 0 });
         }

@@ -197,12 +197,14 @@ fn machine(store: &mut StoreOpaque) -> &mut Machine {
     store.guest(|| Machine::new(slots_max))
 }
 
-/// Takes the machine out of the store for as long as both are needed.
+/// Lends the machine and the rest of the store side by side.
 fn with_machine<R>(store: &mut StoreOpaque, run: impl FnOnce(&mut Machine, &mut StoreOpaque) -> R) -> R {
-    let mut taken = std::mem::replace(machine(store), Machine::new(0));
-    let result = run(&mut taken, store);
-    *machine(store) = taken;
-    result
+    // Makes one if there is none.
+    machine(store);
+    store.lend_guest(|runner, store| {
+        let machine = runner.as_any_mut().downcast_mut().expect("a store has one kind of runner");
+        run(machine, store)
+    })
 }
 
 /// Checks that `imports` are what `module` imports.
@@ -248,13 +250,15 @@ fn build(machine: &mut Machine, store: &mut StoreOpaque, module: &Arc<Inner>, im
             Extern::Global(global) => data.globals.push(global.index_in(store)?),
         }
     }
+    // Before the functions: they name the instance by the place that it takes only if nothing fails until then.
+    for &ty in &module.memories {
+        data.memory = Some(store.new_memory(ty)?);
+    }
+    store.functions.check_room(module.definitions.functions.len())?;
     for function in module.imported_functions()..next_index(module.definitions.functions.len()) {
         let kind = FuncKind::Guest(GuestFunc { instance: index, index: function - module.imported_functions() });
         let ty = module.function_type(function).clone();
         data.functions.push(store.functions.push(FuncEntity { ty, kind })?.get());
-    }
-    for &ty in &module.memories {
-        data.memory = Some(store.new_memory(ty)?);
     }
     machine.instances.push(data);
     let place = index as usize;

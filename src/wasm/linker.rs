@@ -145,6 +145,9 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     /// If an import is not defined, or does not match; those of [`Instance::new`].
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>, module: &Module) -> Result<Instance> {
+        if !self.engine.same(module.engine()) {
+            return Err(Misuse::ForeignEngine.into());
+        }
         let mut imports = Vec::with_capacity(module.imports().len());
         for import in module.imports() {
             match self.resolve(&mut store, import.module(), import.name())? {

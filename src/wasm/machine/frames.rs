@@ -6,7 +6,7 @@
 use super::super::code::Code;
 use super::super::instance::InstanceData;
 use super::numbers::WINDOW;
-use crate::error::{FrameInfo, Trap};
+use crate::error::{Error, FrameInfo, Trap};
 use crate::store::{GuestFunc, StoreOpaque};
 
 /// How deep calls may nest. The stacks bound most programs before; this bounds functions without any slot.
@@ -107,18 +107,21 @@ impl Stacks {
     }
 
     /// Drops all frames from number `first` on: what was being run, innermost first.
-    pub(super) fn unwind(&mut self, first: usize, instances: &[InstanceData]) -> Vec<FrameInfo> {
+    pub(super) fn unwind(&mut self, first: usize, instances: &[InstanceData], error: &mut Error) {
         let frames = self.frames.drain(first..).rev();
-        frames
-            .filter_map(|frame| {
-                let module = &instances[frame.func.instance as usize].module;
-                let function = frame.func.index + module.imported_functions();
-                // What comes after the functions is a constant expression.
-                let is_function = (function as usize) < module.definitions.functions.len();
-                let name = module.names.function(function).map(str::to_owned);
-                is_function.then_some(FrameInfo { name, function })
-            })
-            .collect()
+        // Names may be long and frames many, and the error keeps the innermost only.
+        let mut named = Error::FRAMES_MAX.saturating_sub(error.call_stack().len());
+        error.push_frames(frames.filter_map(|frame| {
+            let module = &instances[frame.func.instance as usize].module;
+            let function = frame.func.index + module.imported_functions();
+            // What comes after the functions is a constant expression.
+            if function as usize >= module.definitions.functions.len() {
+                return None;
+            }
+            let name = if named == 0 { None } else { module.names.function(function).map(str::to_owned) };
+            named = named.saturating_sub(1);
+            Some(FrameInfo { name, function })
+        }));
     }
 }
 

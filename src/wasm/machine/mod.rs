@@ -139,8 +139,7 @@ impl Machine {
     /// Ends the innermost activation, which failed.
     #[cold]
     fn fail(&mut self, store: &mut StoreOpaque, error: &mut Error) {
-        let frames = self.stacks.unwind(self.first_frame(), &self.instances);
-        error.push_frames(frames);
+        self.stacks.unwind(self.first_frame(), &self.instances, error);
         self.finish(store);
     }
 }

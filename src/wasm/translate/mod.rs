@@ -34,8 +34,9 @@ use super::code::{Code, Num, Op, Ref};
 use super::definitions::{Class, Definitions, count};
 use super::error::{ModuleError, Refusal};
 
-/// Slots that a frame can have: what a register's 16 bits can name.
-const SLOTS_MAX: u32 = 1 << 16;
+/// Slots that a frame can have: a register's 16 bits must also name the place behind the last one, where the frame of a
+/// callee without arguments begins.
+const SLOTS_MAX: u32 = (1 << 16) - 1;
 
 /// Bodies longer than this many bytes are translated without near branches forward from the start.
 const NEAR_BYTES_MAX: usize = 1 << 13;
