@@ -4,7 +4,7 @@
 //! [`Global`], [`Rooted`], [`OwnedRooted`]) are small and name a thing in one store. Using a handle with another
 //! store, or after what it names is gone, is told in every build and never reaches another thing.
 //!
-//! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a [`GuestRunner`].
+//! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a `GuestRunner`.
 
 #![deny(unsafe_code)]
 #![cfg_attr(not(feature = "wasm"), expect(dead_code, reason = "what only a runner of guests needs"))]
