@@ -4,14 +4,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use tumulus::collector::BuiltinCollector;
 use tumulus::error::{Cause, Error, Misuse, OutOfMemoryKind};
 use tumulus::guest::{GuestError, GuestMemory};
+use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::memory::{
-    Growth, LinearMemory, MemoryCreator, MemoryType, PoolConfig, PoolMemoryCreator, ResourceKind, ResourceLimiter,
-    StaticBufferCreator, StoreLimits, VecMemoryCreator,
+    Growth, LinearMemory, MappedMemoryCreator, MemoryCreator, MemoryType, PoolConfig, PoolMemoryCreator, ResourceKind,
+    ResourceLimiter, StaticBufferCreator, StoreLimits, VecMemoryCreator,
 };
 use tumulus::store::{Config, Engine, ExternRef, Func, Memory, Store, Table, TableType, Val};
-use tumulus::types::RefType;
+use tumulus::types::{ArrayType, FieldType, Mutability, RefType, StorageType, SubType};
 use tumulus::wasm::{Instance, Module};
 
 const PAGE: usize = 64 << 10;
@@ -287,4 +289,51 @@ fn a_denied_heap_goes_on_when_it_may_grow() {
     store.limiter(StoreLimits::default());
     ExternRef::new(&mut store, "fits now").unwrap();
     store.verify().unwrap();
+}
+
+/// Reservation and guard are settings; a memory moves if it has no room, and says what it got.
+#[test]
+fn reservation_and_guard_are_settings() {
+    let mut config = Config::new();
+    config.memory_reservation(3 * PAGE as u64).memory_guard_size(PAGE);
+    let mut store = Store::new(&Engine::new(&config).unwrap(), ());
+    let memory = Memory::new(&mut store, MemoryType::new(1, None)).unwrap();
+    let description = memory.description(&store);
+    assert_eq!((description.reservation_asked, description.reservation, description.guard), (3 * PAGE, 3 * PAGE, PAGE));
+    let base = memory.data_ptr(&store);
+    memory.grow(&mut store, 2).unwrap();
+    assert_eq!(memory.data_ptr(&store), base, "growth inside the reservation does not move");
+    memory.data_mut(&mut store)[3 * PAGE - 1] = 9;
+    memory.grow(&mut store, 200).unwrap();
+    assert_eq!(memory.data(&store)[3 * PAGE - 1], 9);
+    assert_eq!(store.heap_reserved_bytes(), 0);
+    ExternRef::new(&mut store, 1).unwrap();
+    assert_eq!(store.heap_reserved_bytes(), 4 << 30);
+}
+
+/// The same guest pointers work on the elements of a GC array of bytes.
+#[test]
+fn guest_pointers_work_on_an_array_of_bytes() {
+    let engine = Engine::default();
+    let bytes = FieldType::new(Mutability::Var, StorageType::I8);
+    let group = engine.types().register(vec![SubType::new(ArrayType::new(bytes))]).unwrap();
+    let ty = engine.object_type(&group.get(0)).unwrap();
+    let layout = *ty.as_array().unwrap();
+    let creator = Arc::new(MappedMemoryCreator::default());
+    let mut heap = GcHeap::new(HeapConfig::default(), BuiltinCollector::Copying.create(), creator).unwrap();
+    heap.register_type(&ty);
+    let mut roots = [0_u32];
+    roots[0] = heap.allocate_array(&ty, 16, &mut roots).unwrap().get();
+    {
+        let guest = heap.array_guest(&layout, roots[0]).unwrap();
+        guest.ptr::<u32>(4).write(0x0403_0201).unwrap();
+        assert_eq!(*guest.ptr::<[u8]>((4, 4)).as_slice().unwrap().unwrap(), [1, 2, 3, 4]);
+        let beyond = guest.ptr::<u32>(16).read().unwrap_err();
+        assert!(matches!(beyond, GuestError::PtrOutOfBounds(_)), "{beyond}");
+        std::mem::forget(guest.ptr::<[u8]>((0, 16)).as_slice_mut().unwrap());
+    }
+    heap.collect(&mut roots).unwrap();
+    // What was forgotten concerned the view that is gone.
+    let guest = heap.array_guest(&layout, roots[0]).unwrap();
+    assert_eq!(guest.ptr::<u32>(4).read().unwrap(), 0x0403_0201);
 }

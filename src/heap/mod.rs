@@ -52,6 +52,7 @@ pub struct GcHeap {
     config: HeapConfig,
     creator: Arc<dyn MemoryCreator>,
     limiter: Limiter,
+    reserved_bytes: u64,
     /// What host code has borrowed of an array through guest pointers.
     array_tracker: BorrowTracker,
     /// The collector's own word on it, asked once.
@@ -86,6 +87,7 @@ impl GcHeap {
             stats: HeapStats::default(),
             creator,
             limiter: Limiter::default(),
+            reserved_bytes: 0,
             array_tracker: BorrowTracker::new(),
             attached: false,
             hidden: Window::EMPTY,
@@ -106,6 +108,13 @@ impl GcHeap {
     /// Sets who is asked before the heap grows.
     pub fn set_limiter(&mut self, limiter: Limiter) {
         self.limiter = limiter;
+    }
+
+    /// Bytes of address space that the heap got: growth up to there does not move it. 0 before the first allocation,
+    /// and less than what was configured if the host refused that.
+    #[must_use]
+    pub fn reserved_bytes(&self) -> u64 {
+        self.reserved_bytes
     }
 
     /// The types this heap knows.
@@ -165,7 +174,7 @@ impl GcHeap {
 
     /// As much address space as configured, or half of that, and so on, so that a host short of address space still
     /// gets a heap; its base may move then.
-    fn reserve(&self, ty: MemoryType) -> Result<Box<dyn LinearMemory>, OutOfMemory> {
+    fn reserve(&mut self, ty: MemoryType) -> Result<Box<dyn LinearMemory>, OutOfMemory> {
         let HeapConfig { max_bytes, reserve_bytes, .. } = self.config;
         let mut reserve = reserve_bytes.unwrap_or(max_bytes);
         loop {
@@ -173,6 +182,7 @@ impl GcHeap {
             if let (Ok(maximum), Ok(reserve)) = sizes
                 && let Ok(memory) = self.creator.new_memory(ty, 0, Some(maximum), Some(reserve), 0)
             {
+                self.reserved_bytes = reserve as u64;
                 return Ok(memory);
             }
             if reserve == 0 {

@@ -52,6 +52,8 @@ pub struct Config {
     pub(super) collector: CollectorChoice,
     pub(super) heap: HeapConfig,
     pub(super) memory_creator: Arc<dyn MemoryCreator>,
+    pub(super) memory_reservation: u64,
+    pub(super) memory_guard_size: usize,
     consume_fuel: bool,
     stack_slots_max: usize,
 }
@@ -78,6 +80,20 @@ impl Config {
     /// Sets where memories and heaps come from.
     pub fn memory_creator(&mut self, creator: Arc<dyn MemoryCreator>) -> &mut Config {
         self.memory_creator = creator;
+        self
+    }
+
+    /// Sets how many bytes of address space a linear memory asks for, so that growth up to there does not move it: at
+    /// most its maximum, at least its minimum, and less if the host refuses. 4 GiB by default; may be 0.
+    pub fn memory_reservation(&mut self, bytes: u64) -> &mut Config {
+        self.memory_reservation = bytes;
+        self
+    }
+
+    /// Sets how many bytes after the reservation of a linear memory are never accessible, for compiled code that relies
+    /// on them; 0, which is the default, asks for none. A memory that cannot have its guard is refused.
+    pub fn memory_guard_size(&mut self, bytes: usize) -> &mut Config {
+        self.memory_guard_size = bytes;
         self
     }
 
@@ -113,6 +129,8 @@ impl Default for Config {
             collector: CollectorChoice::Builtin(BuiltinCollector::default()),
             heap: HeapConfig::default(),
             memory_creator: Arc::new(MappedMemoryCreator::default()),
+            memory_reservation: 1 << 32,
+            memory_guard_size: 0,
             consume_fuel: false,
             stack_slots_max: 1 << 20,
         }
@@ -124,6 +142,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("collector", &self.collector)
             .field("heap", &self.heap)
+            .field("memory_reservation", &self.memory_reservation)
+            .field("memory_guard_size", &self.memory_guard_size)
             .field("consume_fuel", &self.consume_fuel)
             .field("stack_slots_max", &self.stack_slots_max)
             .finish_non_exhaustive()

@@ -24,8 +24,10 @@ pub(crate) struct MemoryEntity {
 pub struct MemoryDescription {
     /// Bytes of address space that were asked for, so that growth need not move the memory.
     pub reservation_asked: usize,
-    /// Bytes of address space that the host gave: less if it refused what was asked for.
+    /// Bytes of address space that the host gave at least: less if it refused what was asked for.
     pub reservation: usize,
+    /// Bytes after them that are never accessible.
+    pub guard: usize,
 }
 
 /// An access that was not wholly inside a memory. Nothing was read or written.
@@ -41,23 +43,24 @@ pub struct MemoryAccessError {
 }
 
 impl MemoryEntity {
-    /// A memory of at least its type's minimum, with address space for all of its maximum if the host has that.
+    /// A memory of at least its type's minimum, with as much address space as configured if the host has that.
     fn new(config: &Config, ty: MemoryType) -> Result<MemoryEntity, OutOfMemory> {
         let minimum = ty.minimum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
         let Some(minimum) = minimum else { return Err(host_memory(u64::MAX)) };
         let maximum = ty.maximum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
-        // A 32-bit memory never needs more than 4 GiB; a 64-bit one gets that much before it has to move.
-        let reservation_asked = maximum.unwrap_or(usize::MAX).min(1 << 32).max(minimum);
+        let wanted = usize::try_from(config.memory_reservation).unwrap_or(usize::MAX);
+        let reservation_asked = maximum.unwrap_or(usize::MAX).min(wanted).max(minimum);
+        let guard = config.memory_guard_size;
         let mut reservation = reservation_asked;
         let memory = loop {
-            match config.memory_creator.new_memory(ty, minimum, maximum, Some(reservation), 0) {
+            match config.memory_creator.new_memory(ty, minimum, maximum, Some(reservation), guard) {
                 Ok(memory) => break LocalMemory::new(memory),
                 Err(_) if reservation > minimum => reservation = (reservation / 2).max(minimum),
                 Err(_) => return Err(host_memory(minimum as u64)),
             }
         };
         let definition = DefinitionOwner::new(&memory);
-        let description = MemoryDescription { reservation_asked, reservation };
+        let description = MemoryDescription { reservation_asked, reservation, guard };
         Ok(MemoryEntity { ty, memory, definition, tracker: BorrowTracker::new(), description })
     }
 

@@ -118,6 +118,12 @@ impl<T> Store<T> {
         self.inner.opaque.heap.stats()
     }
 
+    /// Bytes of address space that the heap got; see [`GcHeap::reserved_bytes`](crate::heap::GcHeap::reserved_bytes).
+    #[must_use]
+    pub fn heap_reserved_bytes(&self) -> u64 {
+        self.inner.opaque.heap.reserved_bytes()
+    }
+
     /// Sets who is asked before a memory, a table or the heap of this store grows.
     pub fn limiter(&mut self, limiter: impl ResourceLimiter + 'static) {
         let limiter = Limiter::new(limiter);
