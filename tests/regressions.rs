@@ -10,7 +10,7 @@ use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::memory::{Growth, MappedMemoryCreator, MemoryType, ResourceLimiter, StoreLimits};
 use tumulus::provenance::VMSharedTypeIndex;
 use tumulus::store::{
-    Caller, Config, Engine, ExternRef, Func, Global, GlobalType, Memory, RootScope, Store, Table, TableType, Val,
+    Caller, Config, Engine, ExternRef, Func, Global, GlobalType, Memory, Store, Table, TableType, Val,
 };
 use tumulus::types::{
     ArrayType, CompositeKind, FieldType, FuncType, HeapType, Mutability, RefType, StorageType, SubType, ValType,
@@ -257,17 +257,27 @@ fn types_that_are_not_registered_are_refused() {
     }
 }
 
-/// Ids of extern payloads are finite: the dead ones are found when they run out. Slow: four million payloads.
+/// Ids of extern payloads are finite: when they run out, those of the dead are found by a collection.
 #[test]
-#[ignore = "four million payloads: half a minute and 300 MB"]
 fn ids_of_dead_payloads_are_used_again() {
-    let mut config = Config::new();
-    config.heap(HeapConfig { max_bytes: 1 << 30, ..HeapConfig::default() });
-    let mut store = Store::new(&Engine::new(&config).unwrap(), ());
-    for round in 0..5_000_000_u32 {
-        let mut scope = RootScope::new(&mut store);
-        ExternRef::new(&mut scope, round).unwrap();
+    let engine = Engine::default();
+    let bytes = FieldType::new(Mutability::Var, StorageType::I8);
+    let group = engine.types().register(vec![SubType::new(ArrayType::new(bytes))]).unwrap();
+    let array = engine.object_type(&group.get(0)).unwrap();
+    let creator = Arc::new(MappedMemoryCreator::default());
+    let mut heap = GcHeap::new(HeapConfig::default(), BuiltinCollector::MarkRegion.create(), creator).unwrap();
+    heap.register_type(&array);
+    // So much lives that no collection is due before the ids are used up.
+    let mut roots = [0_u32];
+    roots[0] = heap.allocate_array(&array, 64 << 20, &mut roots).unwrap().get();
+    heap.collect(&mut roots).unwrap();
+    for round in 0..4_500_000_u32 {
+        heap.allocate_extern(Box::new(()), &mut roots).unwrap_or_else(|error| panic!("payload {round}: {error}"));
+        if heap.has_dead_payloads() {
+            drop(heap.take_dead_payloads());
+        }
     }
+    assert_eq!(heap.stats().collections, 2, "the one above, and the one for want of ids");
 }
 
 /// Poison was written to parts of blocks that had never been handed out, and were known to be zero until then.
