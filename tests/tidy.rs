@@ -196,3 +196,19 @@ fn the_top_level_holds_what_it_should() {
         assert!(name.starts_with('.') || allowed.contains(&name.as_str()), "`{name}` at the top level");
     }
 }
+
+/// A rejected piece of a patch was once committed beside the file it was for.
+#[test]
+fn the_source_folder_holds_source_only() {
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert!(path.extension().is_some_and(|extension| extension == "rs"), "{}", path.display());
+            }
+        }
+    }
+}

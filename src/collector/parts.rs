@@ -33,10 +33,10 @@ impl HeapParts<'_> {
         let committed = u64::from(self.blocks.committed_bytes());
         let limit = u64::from(self.blocks.limit_bytes());
         let target = self.grown(bytes);
-        let (in_use, largest_free) = (self.blocks.used_bytes().into(), self.blocks.largest_free_bytes().into());
-        let refusal = |kind| OutOfMemory { kind, asked: bytes, in_use, limit, largest_free };
+        let full = self.refusal(OutOfMemoryKind::HeapFull, bytes);
+        let refused = OutOfMemory { kind: OutOfMemoryKind::Host, ..full };
         if target > limit {
-            return Err(refusal(OutOfMemoryKind::HeapFull));
+            return Err(full);
         }
         let with_tables = |bytes| bytes + BlockTable::table_bytes(bytes);
         let growth = Growth {
@@ -47,16 +47,28 @@ impl HeapParts<'_> {
         };
         self.limiter.grow(&growth, || {
             // The table first: it is the one that can be undone by doing nothing.
-            self.blocks.reserve(target).map_err(|_| refusal(OutOfMemoryKind::Host))?;
+            self.blocks.reserve(target).map_err(|_| refused)?;
             match usize::try_from(target) {
                 Ok(size) if size > self.memory.byte_size() => {
-                    self.memory.grow_to(size).map_err(|_| refusal(OutOfMemoryKind::Host))?;
+                    self.memory.grow_to(size).map_err(|_| refused)?;
                 }
                 _ => {}
             }
             self.blocks.commit(target);
             Ok(())
         })
+    }
+
+    /// A refusal of `asked` bytes, with how full the heap is.
+    #[must_use]
+    pub fn refusal(&self, kind: OutOfMemoryKind, asked: u64) -> OutOfMemory {
+        OutOfMemory {
+            kind,
+            asked,
+            in_use: u64::from(self.blocks.used_bytes()),
+            limit: u64::from(self.blocks.limit_bytes()),
+            largest_free: u64::from(self.blocks.largest_free_bytes()),
+        }
     }
 
     /// How many bytes are committed after a growth by `bytes`: whole granules.

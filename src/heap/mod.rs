@@ -221,13 +221,8 @@ impl GcHeap {
 /// Commits `bytes` bytes more, the collector's side tables first.
 fn grow(collector: &mut dyn Collector, parts: &mut HeapParts<'_>, bytes: u64) -> Result<(), OutOfMemory> {
     let covered = u32::try_from(parts.grown(bytes)).unwrap_or(u32::MAX).min(parts.blocks.limit_bytes());
-    collector.cover(parts.blocks, covered).map_err(|TableRefused| OutOfMemory {
-        kind: OutOfMemoryKind::Host,
-        asked: bytes,
-        in_use: u64::from(parts.blocks.used_bytes()),
-        limit: u64::from(parts.blocks.limit_bytes()),
-        largest_free: u64::from(parts.blocks.largest_free_bytes()),
-    })?;
+    let covers = collector.cover(parts.blocks, covered);
+    covers.map_err(|TableRefused| parts.refusal(OutOfMemoryKind::Host, bytes))?;
     parts.grow(bytes)
 }
 

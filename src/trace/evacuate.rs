@@ -6,9 +6,10 @@
 
 use core::ops::Range;
 
+use super::relocate::{check_fits_block, forwarded, move_object};
 use super::{RootCategory, RootVisitor};
 use crate::error::{Corruption, CorruptionKind};
-use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
+use crate::object::{self, ObjectInfo, TypeTable};
 use crate::space::{Block, BlockTable, GRANULE_BYTES, Window};
 
 /// The blocks that an evacuation fills, in the order of filling: the queue of Cheney's scan.
@@ -135,7 +136,7 @@ impl<'a> Evacuator<'a> {
         if !state.is_tagged() {
             return Ok(Some(at));
         }
-        match object::load_u32(self.bytes, at as usize).map(VMGcHeader::from_bits).and_then(VMGcHeader::forwarded_to) {
+        match forwarded(self.bytes, at) {
             Some(target) => self.forwarding_target(target, at).map(Some),
             None => Ok(None),
         }
@@ -183,8 +184,7 @@ impl<'a> Evacuator<'a> {
         if at & (object::OBJECT_ALIGN - 1) != 0 {
             return Err(Corruption::new(CorruptionKind::Misaligned, at));
         }
-        let word = object::load_u32(self.bytes, at as usize).map(VMGcHeader::from_bits);
-        if let Some(target) = word.and_then(VMGcHeader::forwarded_to) {
+        if let Some(target) = forwarded(self.bytes, at) {
             return self.forwarding_target(target, at);
         }
         let info = object::decode(self.bytes, self.types, at)?;
@@ -192,19 +192,14 @@ impl<'a> Evacuator<'a> {
         let Some(target) = self.destinations.take(info.size, self.blocks) else {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
         };
-        copy_object(self.bytes, at, target, info.size);
-        let stored = object::store_u32(self.bytes, at as usize, VMGcHeader::forwarding(target).bits());
-        debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        move_object(self.bytes, at, target, info.size);
         Ok(target)
     }
 
     /// Checks that an object can lie where it was found, and that all found so far fit beside each other.
     #[inline]
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        let block_mask = self.blocks.block_bytes() - 1;
-        if info.size > self.blocks.small_bytes_max() || (at & block_mask) + info.size > block_mask + 1 {
-            return Err(Corruption::new(CorruptionKind::BadSize, at));
-        }
+        check_fits_block(self.blocks, at, info)?;
         self.done.copied_bytes += u64::from(info.size);
         self.done.copied_objects += 1;
         if self.done.copied_bytes > self.source_bytes {
@@ -259,20 +254,5 @@ impl RootVisitor for Evacuator<'_> {
             *count += seen;
         }
         Ok(())
-    }
-}
-
-/// Copies an object. Both places are inside the heap: the caller decoded the one and took the other.
-#[inline]
-fn copy_object(bytes: &mut [u8], from: u32, to: u32, size: u32) {
-    let (from, to) = (from as usize, to as usize);
-    // Most objects are 16 bytes; two registers beat a call to memmove.
-    if size == 16 {
-        if let Some(object) = object::load::<16>(bytes, from) {
-            let stored = object::store(bytes, to, object);
-            debug_assert!(stored.is_some(), "the destination is inside the heap");
-        }
-    } else {
-        bytes.copy_within(from..from + size as usize, to);
     }
 }

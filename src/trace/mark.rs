@@ -4,10 +4,11 @@
 //! blocks and large runs in use, or they overlap and that is `Corruption`. The work list has a fixed capacity: what does
 //! not fit is noted in a grey bitmap and found again from there. Nothing here needs host memory while it runs.
 
+use super::relocate::{check_fits_block, forwarded, move_object};
 use super::{Budget, Progress, RootCategory, RootVisitor};
 use crate::error::{Corruption, CorruptionKind};
 use crate::memory::prefetch;
-use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
+use crate::object::{self, ObjectInfo, TypeTable};
 use crate::space::{BitTable, BlockTable, GRANULE_BYTES, LineTable, TableRefused, Window};
 
 /// Objects that the work list holds before the grey bitmap takes the rest.
@@ -198,7 +199,7 @@ impl<'a> Marker<'a> {
         if self.marking.marked.get(at) {
             return Ok(Some(at));
         }
-        match self.forwarded(at) {
+        match forwarded(self.bytes, at) {
             Some(target) if state.is_tagged() => self.forwarding_target(target, at).map(Some),
             _ => Ok(None),
         }
@@ -255,7 +256,7 @@ impl<'a> Marker<'a> {
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
         let size = u64::from(info.size);
         if self.blocks.granule_at(at).is_block() {
-            self.check_fits_block(at, info)?;
+            check_fits_block(self.blocks, at, info)?;
             self.marking.lines.occupy(at, info.size);
         } else if self.blocks.large_at(at).is_none_or(|run| run.bytes < info.size) {
             return Err(Corruption::new(CorruptionKind::BadSize, at));
@@ -263,16 +264,6 @@ impl<'a> Marker<'a> {
         self.marking.report.live_bytes += size;
         if self.marking.report.live_bytes > self.used_bytes {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
-        }
-        Ok(())
-    }
-
-    /// Small objects are at most an eighth of a block and lie in one block.
-    #[inline]
-    fn check_fits_block(&self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        let block_mask = self.blocks.block_bytes() - 1;
-        if info.size > self.blocks.small_bytes_max() || (at & block_mask) + info.size > block_mask + 1 {
-            return Err(Corruption::new(CorruptionKind::BadSize, at));
         }
         Ok(())
     }
@@ -317,19 +308,17 @@ impl<'a> Marker<'a> {
         if self.marking.marked.get(at) {
             return Ok(at);
         }
-        if let Some(target) = self.forwarded(at) {
+        if let Some(target) = forwarded(self.bytes, at) {
             return self.forwarding_target(target, at);
         }
         let info = object::decode(self.bytes, self.types, at)?;
-        self.check_fits_block(at, &info)?;
+        check_fits_block(self.blocks, at, &info)?;
         let Some(target) = self.take(info.size) else {
             self.marking.marked.set(at);
             self.marking.push(Task { object: at, done: 0 });
             return Ok(at);
         };
-        self.bytes.copy_within(at as usize..(at + info.size) as usize, target as usize);
-        let stored = object::store_u32(self.bytes, at as usize, VMGcHeader::forwarding(target).bits());
-        debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        move_object(self.bytes, at, target, info.size);
         self.marking.report.copied_bytes += u64::from(info.size);
         self.marking.report.copied_objects += 1;
         self.marking.marked.set(target);
@@ -347,10 +336,6 @@ impl<'a> Marker<'a> {
         self.used_bytes += u64::from(block.end - block.start);
         self.marking.destination = Window { cursor: block.start, limit: block.end };
         self.marking.destination.take(bytes)
-    }
-
-    fn forwarded(&self, at: u32) -> Option<u32> {
-        object::load_u32(self.bytes, at as usize).map(VMGcHeader::from_bits).and_then(VMGcHeader::forwarded_to)
     }
 
     /// One hop: a forwarding word leads to a marked object in a block that is not tagged.

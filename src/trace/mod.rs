@@ -9,6 +9,7 @@
 mod budget;
 mod evacuate;
 mod mark;
+mod relocate;
 mod roots;
 mod weak;
 

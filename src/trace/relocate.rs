@@ -1,0 +1,39 @@
+//! What evacuation and marking share: where small objects may lie, and how one is moved.
+
+use crate::error::{Corruption, CorruptionKind};
+use crate::object::{self, ObjectInfo, VMGcHeader};
+use crate::space::BlockTable;
+
+/// Small objects are at most an eighth of a block and lie in one block.
+#[inline]
+pub(super) fn check_fits_block(blocks: &BlockTable, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+    let block_mask = blocks.block_bytes() - 1;
+    if info.size > blocks.small_bytes_max() || (at & block_mask) + info.size > block_mask + 1 {
+        return Err(Corruption::new(CorruptionKind::BadSize, at));
+    }
+    Ok(())
+}
+
+/// Where the object at `at` says that it moved to, if it does. Not checked in any way.
+#[inline]
+pub(super) fn forwarded(bytes: &[u8], at: u32) -> Option<u32> {
+    object::load_u32(bytes, at as usize).map(VMGcHeader::from_bits).and_then(VMGcHeader::forwarded_to)
+}
+
+/// Copies an object and leaves a forwarding word in its old place. Both places are inside the heap: the caller decoded
+/// the one and took the other.
+#[inline]
+pub(super) fn move_object(bytes: &mut [u8], from: u32, to: u32, size: u32) {
+    let (start, target) = (from as usize, to as usize);
+    // Most objects are 16 bytes; two registers beat a call to memmove.
+    if size == 16 {
+        if let Some(object) = object::load::<16>(bytes, start) {
+            let stored = object::store(bytes, target, object);
+            debug_assert!(stored.is_some(), "the destination is inside the heap");
+        }
+    } else {
+        bytes.copy_within(start..start + size as usize, target);
+    }
+    let stored = object::store_u32(bytes, start, VMGcHeader::forwarding(to).bits());
+    debug_assert!(stored.is_some(), "decode found the object inside the heap");
+}
