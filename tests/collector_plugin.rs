@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use support::fixture::{Fixture, LEFT, RIGHT};
 use support::world::{BYTES, INTS, REFS, Settings, VAST, World};
 use tumulus::collector::{
-    BuiltinCollector, Collector, CollectorFactory, CollectorTraits, Cycle, HeapParts, Reason, RefillError,
+    BuiltinCollector, Collector, CollectorFactory, CollectorTraits, Cycle, CycleKind, HeapParts, Reason, RefillError,
+    Request,
 };
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind, Trap};
 use tumulus::heap::GcHeap;
@@ -15,7 +17,7 @@ use tumulus::memory::VecMemoryCreator;
 use tumulus::object::{VMGcHeader, VMGcRef, load_u32, store_u32};
 use tumulus::root::RootArray;
 use tumulus::space::{BlockTable, LargeRun, TableRefused, Window};
-use tumulus::trace::{Budget, Progress, RootCategory};
+use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor};
 
 /// What the heap called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +26,12 @@ enum Call {
     Retire(Window),
     Refill(u32),
     Large(u64),
-    Log(u32, u32),
-    Root(u32, u32),
-    Begin(Reason),
+    Log(u32),
+    /// The array, and the offset of the card.
+    Card(u32, u32),
+    /// How many slots the chunk has, and the first of them.
+    Roots(usize, u32),
+    Begin(Request),
     Step,
 }
 
@@ -82,16 +87,15 @@ impl Shared {
         std::mem::take(&mut self.calls.lock().expect("no panic inside"))
     }
 
-    /// The `log` and `write_root` calls since the last time.
+    /// The calls of barriers since the last time.
     fn barriers(&self) -> Vec<Call> {
-        self.take().into_iter().filter(|call| matches!(call, Call::Log(..) | Call::Root(..))).collect()
+        self.take().into_iter().filter(|call| matches!(call, Call::Log(_) | Call::Card(..) | Call::Roots(..))).collect()
     }
 }
 
-/// Frees nothing. Each cycle sets LOG on what the roots lead to.
+/// Frees nothing. Each cycle sets LOG on what the roots lead to, and arms the chunks of roots.
 struct Arming {
     shared: Shared,
-    hears_roots: bool,
     /// Steps of the open cycle still to be done.
     steps: u32,
 }
@@ -101,11 +105,9 @@ impl Collector for Arming {
         CollectorTraits {
             name: "arming",
             summary: "sets LOG",
-            collects: true,
             collects_cycles: false,
-            moves: false,
             uses_log: true,
-            hears_roots: self.hears_roots,
+            ..CollectorTraits::FULL
         }
     }
 
@@ -141,24 +143,24 @@ impl Collector for Arming {
         }
     }
 
-    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, offset: u32) -> Result<(), Corruption> {
-        self.shared.note(Call::Log(object.as_raw_u32(), offset));
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
+        self.shared.note(Call::Log(object.as_raw_u32()));
         if matches!(self.shared.fault(), Fault::Log) { Err(DAMAGE) } else { parts.clear_log(object) }
     }
 
-    fn write_root(
-        &mut self,
-        _parts: &mut HeapParts<'_>,
-        old: Option<&VMGcRef>,
-        new: Option<&VMGcRef>,
-    ) -> Result<(), Corruption> {
-        let raw = |reference: Option<&VMGcRef>| reference.map_or(0, VMGcRef::as_raw_u32);
-        self.shared.note(Call::Root(raw(old), raw(new)));
+    fn log_card(&mut self, _: &mut HeapParts<'_>, array: &VMGcRef, card: Range<u32>) -> Result<(), Corruption> {
+        assert_eq!(card.len(), 4096);
+        self.shared.note(Call::Card(array.as_raw_u32(), card.start));
+        if matches!(self.shared.fault(), Fault::Log) { Err(DAMAGE) } else { Ok(()) }
+    }
+
+    fn log_roots(&mut self, _parts: &mut HeapParts<'_>, slots: &[u32]) -> Result<(), Corruption> {
+        self.shared.note(Call::Roots(slots.len(), slots[0]));
         if matches!(self.shared.fault(), Fault::Root) { Err(DAMAGE) } else { Ok(()) }
     }
 
-    fn begin(&mut self, _parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory> {
-        self.shared.note(Call::Begin(reason));
+    fn begin(&mut self, _parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+        self.shared.note(Call::Begin(request));
         self.steps = 3;
         if matches!(self.shared.fault(), Fault::Begin) { Err(DENIED) } else { Ok(()) }
     }
@@ -172,23 +174,32 @@ impl Collector for Arming {
         if self.steps > 0 {
             return Ok(Progress::More);
         }
-        let bytes = cycle.parts.memory.bytes_mut();
-        cycle.roots.visit_roots(&mut |_: RootCategory, slots: &mut [u32]| {
-            for &object in slots.iter().filter(|&&raw| raw != 0 && raw & 1 == 0) {
-                let header = VMGcHeader::from_bits(load_u32(bytes, object as usize).expect("a root in the heap"));
-                store_u32(bytes, object as usize, header.with_log(true).bits()).expect("a root in the heap");
-            }
-            Ok(())
-        })?;
+        cycle.roots.visit_roots(&mut ArmingRoots(cycle.parts.memory.bytes_mut()))?;
+        while cycle.parts.blocks.take_card(0).is_some() {}
         Ok(Progress::Done)
     }
 }
 
+struct ArmingRoots<'a>(&'a mut [u8]);
+
+impl RootVisitor for ArmingRoots<'_> {
+    fn visit(&mut self, _: RootCategory, slots: &mut [u32]) -> Result<(), Corruption> {
+        for &object in slots.iter().filter(|&&raw| raw != 0 && raw & 1 == 0) {
+            let header = VMGcHeader::from_bits(load_u32(self.0, object as usize).expect("a root in the heap"));
+            store_u32(self.0, object as usize, header.with_log(true).bits()).expect("a root in the heap");
+        }
+        Ok(())
+    }
+
+    fn visit_chunk(&mut self, _: RootCategory, _: &mut [u32]) -> Result<bool, Corruption> {
+        Ok(true)
+    }
+}
+
 /// A heap behind which the tests' collector stands.
-fn plugged(shared: &Shared, hears_roots: bool, settings: &Settings) -> Fixture {
+fn plugged(shared: &Shared, settings: &Settings) -> Fixture {
     let for_factory = shared.clone();
-    let factory: CollectorFactory =
-        Arc::new(move || Box::new(Arming { shared: for_factory.clone(), hears_roots, steps: 0 }));
+    let factory: CollectorFactory = Arc::new(move || Box::new(Arming { shared: for_factory.clone(), steps: 0 }));
     let world = World::new();
     let mut heap = GcHeap::new(settings.config(), factory(), Arc::new(VecMemoryCreator)).expect("valid settings");
     for kind in &world.kinds {
@@ -206,7 +217,7 @@ fn settings() -> Settings {
 #[test]
 fn the_barrier_is_heard_once_for_each_object_until_it_is_armed_again() {
     let shared = Shared::new(Fault::None);
-    let mut fixture = plugged(&shared, false, &settings());
+    let mut fixture = plugged(&shared, &settings());
     for _ in 0..3 {
         let pair = fixture.pair(0, 0).expect("room");
         fixture.roots.push(pair);
@@ -222,7 +233,7 @@ fn the_barrier_is_heard_once_for_each_object_until_it_is_armed_again() {
             fixture.write(object, offset, first);
             fixture.write(object, LEFT, second);
         }
-        assert_eq!(shared.barriers(), [Call::Log(first, RIGHT), Call::Log(second, LEFT)]);
+        assert_eq!(shared.barriers(), [Call::Log(first), Call::Log(second)]);
     }
     assert_eq!((fixture.read(first, LEFT), fixture.read(first, RIGHT)), (second, first));
     fixture.verify();
@@ -231,7 +242,7 @@ fn the_barrier_is_heard_once_for_each_object_until_it_is_armed_again() {
 #[test]
 fn bulk_writes_of_references_are_heard_once_and_nothing_else_is() {
     let shared = Shared::new(Fault::None);
-    let mut fixture = plugged(&shared, false, &settings());
+    let mut fixture = plugged(&shared, &settings());
     for kind in [REFS, REFS, INTS, BYTES] {
         let array = fixture.array(kind, 3000).expect("room");
         fixture.roots.push(array);
@@ -247,18 +258,24 @@ fn bulk_writes_of_references_are_heard_once_and_nothing_else_is() {
         let heap = &mut fixture.heap;
         let first = match case {
             // B10: a fill with null deletes edges too.
-            0 => heap.array_fill(&refs, target, 5, &[0; 4], 3).map(|()| 5),
-            1 => heap.array_fill(&refs, target, 0, &7_u32.to_le_bytes(), 3000).map(|()| 0),
+            0 => heap.array_fill(&refs, target, 5, &[0; 4], 3).map(|()| (5, 3)),
+            1 => heap.array_fill(&refs, target, 0, &7_u32.to_le_bytes(), 3000).map(|()| (0, 3000)),
             // Only what is overwritten is heard of.
-            2 => heap.array_copy(&refs, (target, 9), (source, 1), 2000).map(|()| 9),
-            3 => heap.array_write(&refs, target, 2, &[0; 8]).map(|()| 2),
-            _ => heap.array_write_words(&refs, target, 2998, &[1, 3]).map(|()| 2998),
+            2 => heap.array_copy(&refs, (target, 9), (source, 1), 2000).map(|()| (9, 2000)),
+            3 => heap.array_write(&refs, target, 2, &[0; 8]).map(|()| (2, 2)),
+            _ => heap.array_write_words(&refs, target, 2998, &[1, 3]).map(|()| (2998, 2)),
         };
-        let offset = 8 + 4 * first.expect("in bounds");
-        assert_eq!(shared.barriers(), [Call::Log(target, offset)], "case {case}");
-        heap.array_fill(&refs, target, 0, &[0; 4], 10).expect("in bounds");
-        heap.write_ref(target, 8, 0).expect("in bounds");
+        // Of a large array the parts of 4 KiB that are touched, each once.
+        let (first, count): (u32, u32) = first.expect("in bounds");
+        let cards = (8 + 4 * first) / 4096..(8 + 4 * (first + count)).div_ceil(4096);
+        let expected: Vec<_> = cards.clone().map(|card| Call::Card(target, target + 4096 * card)).collect();
+        assert_eq!(shared.barriers(), expected, "case {case}");
+        heap.array_fill(&refs, target, first, &[0; 4], count).expect("in bounds");
+        heap.write_ref(target, 8 + 4 * first, 0).expect("in bounds");
         assert_eq!(shared.barriers(), [], "case {case}: not armed");
+        let all = heap.array_fill(&refs, target, 0, &[0; 4], 3000);
+        all.expect("in bounds");
+        assert_eq!(shared.barriers().len(), 3 - cards.len(), "case {case}: the others are still to be heard of");
     }
 
     fixture.collect();
@@ -292,7 +309,7 @@ fn bulk_writes_of_references_are_heard_once_and_nothing_else_is() {
 #[test]
 fn a_failed_barrier_leaves_the_slot_as_it_was() {
     let shared = Shared::new(Fault::None);
-    let mut fixture = plugged(&shared, false, &settings());
+    let mut fixture = plugged(&shared, &settings());
     let (pair, array) = (fixture.pair(3, 5).expect("room"), fixture.array(REFS, 4).expect("room"));
     fixture.roots = vec![pair, array];
     fixture.collect();
@@ -328,44 +345,70 @@ fn collectors_without_log_clear_it() {
     }
 }
 
+/// A root array as the only root.
+struct Table(RootArray);
+
+impl RootSource for Table {
+    fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
+        self.0.visit(RootCategory::Tables, visitor)
+    }
+}
+
 #[test]
-fn writes_of_roots_are_heard_by_those_who_want_to() {
+fn the_first_write_to_a_chunk_of_roots_is_heard_until_it_is_armed_again() {
     let shared = Shared::new(Fault::None);
-    let mut fixture = plugged(&shared, true, &settings());
+    let mut fixture = plugged(&shared, &settings());
+    fixture.pair(0, 0).expect("room");
     let heap = &mut fixture.heap;
-    let mut array = RootArray::new();
-    assert!(array.grow(heap, 4, 9));
-    assert_eq!(shared.barriers(), [Call::Root(0, 9); 4]);
-    array.set(heap, 1, 16).expect("in range").expect("sound");
-    array.write(heap, 2, &[24, 0]).expect("in range").expect("sound");
-    assert_eq!(shared.barriers(), [Call::Root(9, 16), Call::Root(9, 24), Call::Root(9, 0)]);
-    // 9 16 24 0, copied upwards: from the end, so that nothing is overwritten before it was read.
-    array.copy_within(heap, 0..3, 1).expect("in range").expect("sound");
-    assert_eq!(array.as_slice(), [9, 9, 16, 24]);
-    assert_eq!(shared.barriers(), [Call::Root(0, 24), Call::Root(24, 16), Call::Root(16, 9)]);
-    array.copy_within(heap, 2..4, 0).expect("in range").expect("sound");
-    assert_eq!((array.as_slice(), shared.barriers().len()), (&[16, 24, 16, 24][..], 2));
-    array.fill(heap, 1..3, 0).expect("in range").expect("sound");
-    assert_eq!(shared.barriers(), [Call::Root(24, 0), Call::Root(16, 0)]);
+    let mut table = Table(RootArray::new());
+    assert_eq!(table.0.grow(heap, 300, 9), Ok(true));
+    table.0.fill(heap, 0..300, 11).expect("in range").expect("sound");
+    assert_eq!(shared.barriers(), [], "chunks are born unarmed");
+
+    heap.collect(&mut table).expect("sound");
+    table.0.set(heap, 1, 16).expect("in range").expect("sound");
+    table.0.set(heap, 0, 24).expect("in range").expect("sound");
+    assert_eq!(shared.barriers(), [Call::Roots(128, 11)], "the chunk as it was, once");
+    table.0.write(heap, 127, &[1, 3]).expect("in range").expect("sound");
+    assert_eq!(shared.barriers(), [Call::Roots(128, 11)], "the second chunk");
+    table.0.fill(heap, 0..300, 5).expect("in range").expect("sound");
+    assert_eq!(shared.barriers(), [Call::Roots(44, 11)], "the rest");
+
+    heap.collect(&mut table).expect("sound");
     // Out of range is not heard of and changes nothing.
-    assert!(array.set(heap, 4, 1).is_none());
-    assert!(array.write(heap, 3, &[1, 1]).is_none() && array.write(heap, usize::MAX, &[1]).is_none());
-    assert!(array.fill(heap, 3..5, 1).is_none());
-    assert!(array.copy_within(heap, 3..5, 0).is_none() && array.copy_within(heap, 0..2, 3).is_none());
+    let array = &mut table.0;
+    assert!(array.set(heap, 300, 1).is_none() && array.fill(heap, 299..301, 1).is_none());
+    assert!(array.write(heap, 299, &[1, 1]).is_none() && array.write(heap, usize::MAX, &[1]).is_none());
+    assert!(array.copy_within(heap, 299..301, 0).is_none() && array.copy_within(heap, 0..2, 299).is_none());
     assert!(array.copy_within(heap, 0..2, usize::MAX).is_none());
-    assert_eq!((shared.barriers(), array.as_slice()), (vec![], &[16, 0, 0, 24][..]));
-    // A slot that the collector refuses keeps its value.
+    assert_eq!((shared.barriers(), array.as_slice()), (vec![], &[5; 300][..]));
+    array.copy_within(heap, 0..0, 300).expect("an empty range").expect("sound");
+    assert_eq!(shared.barriers(), []);
+    // What a collector refuses is not written.
     shared.set_fault(Fault::Root);
     assert_eq!(array.set(heap, 0, 40), Some(Err(DAMAGE)));
-    assert_eq!(array.get(0), Some(16));
+    assert_eq!((array.get(0), array.grow(heap, 4, 40)), (Some(5), Err(DAMAGE)));
+    assert_eq!(array.len(), 300);
     shared.set_fault(Fault::None);
     shared.take();
+    // A chunk that gets more slots is shown again.
+    assert_eq!(array.grow(heap, 100, 7), Ok(true));
+    assert_eq!(shared.barriers(), [Call::Roots(44, 5)]);
     array.clear(heap).expect("sound");
-    assert_eq!(shared.barriers(), [Call::Root(16, 0), Call::Root(0, 0), Call::Root(0, 0), Call::Root(24, 0)]);
+    assert_eq!(shared.barriers(), [Call::Roots(128, 5); 2]);
+    assert!(array.is_empty());
+}
 
-    let mut fixture = plugged(&shared, false, &settings());
-    assert!(array.grow(&mut fixture.heap, 4, 9));
-    assert_eq!(shared.barriers(), []);
+#[test]
+fn copies_within_roots_are_as_if_through_a_copy() {
+    let mut fixture = Fixture::new(&Settings::new(BuiltinCollector::Null, 64 << 10));
+    let (heap, mut array) = (&mut fixture.heap, RootArray::new());
+    assert_eq!(array.grow(heap, 4, 9), Ok(true));
+    array.write(heap, 1, &[16, 24, 0]).expect("in range").expect("sound");
+    array.copy_within(heap, 0..3, 1).expect("in range").expect("sound");
+    assert_eq!(array.as_slice(), [9, 9, 16, 24]);
+    array.copy_within(heap, 2..4, 0).expect("in range").expect("sound");
+    assert_eq!(array.as_slice(), [16, 24, 16, 24]);
 }
 
 // The order of calls.
@@ -373,7 +416,7 @@ fn writes_of_roots_are_heard_by_those_who_want_to() {
 #[test]
 fn calls_come_in_the_order_that_the_trait_promises() {
     let shared = Shared::new(Fault::None);
-    let mut fixture = plugged(&shared, false, &Settings { zeal: 0, ..settings() });
+    let mut fixture = plugged(&shared, &Settings { zeal: 0, ..settings() });
     assert_eq!(shared.take(), [], "nothing before the first allocation");
     let mut ends = Vec::new();
     for number in 0..2000 {
@@ -406,8 +449,9 @@ fn calls_come_in_the_order_that_the_trait_promises() {
                 assert!(!open || bytes == 16, "the open window is retired first");
                 open = true;
             }
-            Call::Begin(reason) => {
-                assert!(!open && reason == Reason::Explicit);
+            Call::Begin(request) => {
+                assert!(!open);
+                assert_eq!(request, Request { kind: CycleKind::Full, reason: Reason::Explicit, wanted_bytes: 0 });
                 steps = 3;
             }
             Call::Step => {
@@ -415,7 +459,7 @@ fn calls_come_in_the_order_that_the_trait_promises() {
                 steps -= 1;
             }
             Call::Large(bytes) => assert!(bytes > 4096),
-            Call::Log(..) | Call::Root(..) => panic!("nothing was overwritten"),
+            Call::Log(_) | Call::Card(..) | Call::Roots(..) => panic!("nothing was overwritten"),
         }
     }
     assert_eq!(steps, 0);
@@ -441,7 +485,7 @@ fn bad_windows_are_refused() {
     ];
     for (number, spoil) in spoiled.into_iter().enumerate() {
         let shared = Shared::new(Fault::Window(spoil));
-        let mut fixture = plugged(&shared, false, &settings());
+        let mut fixture = plugged(&shared, &settings());
         let error = fixture.pair(0, 0).expect_err("a bad window");
         let corruption = error.corruption().unwrap_or_else(|| panic!("window {number}: {error}"));
         assert_eq!(corruption.what, CorruptionKind::BadWindow, "window {number}");
@@ -461,7 +505,7 @@ fn bad_runs_for_large_objects_are_refused() {
     ];
     for (number, spoil) in spoiled.into_iter().enumerate() {
         let shared = Shared::new(Fault::Large(spoil));
-        let mut fixture = plugged(&shared, false, &settings());
+        let mut fixture = plugged(&shared, &settings());
         let error = fixture.array(BYTES, 9000).expect_err("a bad run");
         let corruption = error.corruption().unwrap_or_else(|| panic!("run {number}: {error}"));
         assert_eq!(corruption.what, CorruptionKind::BadWindow, "run {number}");
@@ -480,7 +524,7 @@ fn the_length_that_a_collector_claims_is_not_believed() {
     ];
     for claim in claims {
         let shared = Shared::new(Fault::None);
-        let mut fixture = plugged(&shared, false, &settings());
+        let mut fixture = plugged(&shared, &settings());
         let neighbour = fixture.array(BYTES, 5000).expect("room");
         fixture.roots.push(neighbour);
         let layout = fixture.layout(BYTES);
@@ -498,7 +542,7 @@ fn the_length_that_a_collector_claims_is_not_believed() {
 #[test]
 fn room_that_is_handed_out_twice_spoils_the_heap_and_nothing_else() {
     let shared = Shared::new(Fault::SameWindow);
-    let mut fixture = plugged(&shared, false, &settings());
+    let mut fixture = plugged(&shared, &settings());
     let mut spoiled = false;
     for _ in 0..2000 {
         match fixture.pair(0, 0) {
@@ -520,7 +564,7 @@ fn room_that_is_handed_out_twice_spoils_the_heap_and_nothing_else() {
 fn what_a_collector_says_of_damage_is_final() {
     for fault in [Fault::Refill, Fault::Step] {
         let shared = Shared::new(Fault::None);
-        let mut fixture = plugged(&shared, false, &settings());
+        let mut fixture = plugged(&shared, &settings());
         if matches!(fault, Fault::Step) {
             fixture.pair(0, 0).expect("room");
         }
@@ -539,7 +583,7 @@ fn what_a_collector_says_of_damage_is_final() {
 #[test]
 fn a_cycle_that_cannot_begin_changes_nothing() {
     let shared = Shared::new(Fault::Begin);
-    let mut fixture = plugged(&shared, false, &settings());
+    let mut fixture = plugged(&shared, &settings());
     let pair = fixture.pair(3, 5).expect("room");
     fixture.roots.push(pair);
     let error = fixture.heap.collect(&mut fixture.roots).expect_err("denied");

@@ -523,7 +523,8 @@ fn the_verifier_finds_each_thing_that_can_be_wrong() {
             let mut fixture = sound();
             let (at, word) = damage(&fixture);
             fixture.heap.store(at, 0, word.to_le_bytes()).expect("inside the heap");
-            assert_eq!(verdict(&mut fixture), words);
+            let may_log = words.starts_with("LOG bit") && collector.traits().uses_log;
+            assert_eq!(verdict(&mut fixture), if may_log { "sound" } else { words });
         }
         // An object among the numbers of an array.
         let mut fixture = sound();

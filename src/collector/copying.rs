@@ -5,19 +5,17 @@
 //! heap behind that the next cycle could not evacuate, the heap always has places for two copies of its objects in
 //! their worst packing, and the blocks for the second are committed before anything moves.
 
-use super::{Audit, Collector, CollectorTraits, Cycle, CycleReport, HeapParts, Reason, RefillError};
+use super::audit::check_untagged;
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleReport, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory, OutOfMemoryKind};
 use crate::space::{BlockTable, LargeRun, Window};
-use crate::trace::{Budget, Destinations, Evacuator, Progress};
+use crate::trace::{Budget, Destinations, Evacuator, Progress, WeakScope};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
     name: "copying",
     summary: "evacuates all live objects into fresh blocks; simple, compact, needs room for a second copy",
-    collects: true,
-    collects_cycles: true,
     moves: true,
-    uses_log: false,
-    hears_roots: false,
+    ..CollectorTraits::FULL
 };
 
 /// Evacuates everything that lives.
@@ -131,7 +129,7 @@ impl Collector for Copying {
         Err(refusal)
     }
 
-    fn begin(&mut self, parts: &mut HeapParts<'_>, _reason: Reason) -> Result<(), OutOfMemory> {
+    fn begin(&mut self, parts: &mut HeapParts<'_>, _request: Request) -> Result<(), OutOfMemory> {
         let needed = Self::blocks_for(self.object_bytes, parts.blocks.block_bytes());
         let missing = needed.saturating_sub(parts.blocks.free_blocks());
         if missing > 0 {
@@ -163,7 +161,7 @@ impl Collector for Copying {
         );
         roots.visit_roots(&mut evacuator)?;
         evacuator.drain()?;
-        weak.process(&mut |at| evacuator.survivor(at))?;
+        weak.process(WeakScope::All, &mut |at| evacuator.survivor(at))?;
         **report = CycleReport::from_evacuation(&evacuator.finish());
 
         for_each_used(parts, |parts, start| {
@@ -180,13 +178,8 @@ impl Collector for Copying {
     }
 
     fn audit(&self, audit: &mut Audit<'_>) {
-        let blocks = audit.blocks;
-        audit.check(self.has_reserve(blocks), "the copying collector lost its reserve", 0);
-        let mut next = blocks.next_used(0);
-        while let Some(start) = next {
-            audit.check(!blocks.granule_at(start).is_tagged(), "a block is still tagged after the cycle", start);
-            next = blocks.next_used(blocks.used_end(start));
-        }
+        audit.check(self.has_reserve(audit.blocks), "the copying collector lost its reserve", 0);
+        check_untagged(audit);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a collector is given for a step of a collection, and what it reports.
+//! What a collector is asked for, what it is given for a step of a collection, and what it reports.
 
 use core::fmt;
 
@@ -13,10 +13,33 @@ pub enum Reason {
     Pacing,
     /// An allocation found no room and the heap cannot grow.
     Exhausted,
+    /// A large object found no room in one piece, though there is as much in all.
+    Fragmented,
     /// The embedder asked for it.
     Explicit,
     /// Zeal: every n-th allocation collects.
     Zeal,
+}
+
+/// Which objects a collection decides on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CycleKind {
+    /// Those born since the last collection, as far as the collector can tell them apart at little cost.
+    Minor,
+    /// All.
+    #[default]
+    Full,
+}
+
+/// What a collector is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Which objects to decide on. `Minor` is only asked of a collector whose traits say that it has it.
+    pub kind: CycleKind,
+    /// Why.
+    pub reason: Reason,
+    /// Bytes of the allocation that found no room; 0 if none did.
+    pub wanted_bytes: u64,
 }
 
 /// A collection under way: the heap, the roots and the weak entries.
@@ -40,14 +63,24 @@ impl fmt::Debug for Cycle<'_> {
 /// What a cycle did, in numbers that depend on nothing but the operations before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CycleReport {
+    /// Which objects it decided on. Set by the heap; a collector that did more than it was asked for says so.
+    pub kind: CycleKind,
     /// Bytes of objects that were moved.
     pub copied_bytes: u64,
     /// Objects that were moved.
     pub copied_objects: u64,
-    /// Bytes of objects that were marked where they lie.
+    /// Bytes of objects that were found alive where they lie.
     pub marked_bytes: u64,
-    /// Bytes of all objects that the cycle left alive.
+    /// Bytes of objects whose references were looked at.
+    pub scanned_bytes: u64,
+    /// Bytes of large arrays that were looked at because parts of them had been written to.
+    pub carded_bytes: u64,
+    /// Bytes of young objects that became old: only a full cycle frees them from then on.
+    pub promoted_bytes: u64,
+    /// Bytes of all objects that the cycle left alive; after a minor one, old objects count as alive.
     pub live_bytes: u64,
+    /// Steps that the cycle took.
+    pub steps: u64,
     /// Non-null root slots seen, by category (in the order of [`RootCategory::ALL`]).
     pub roots: [u64; RootCategory::ALL.len()],
 }
@@ -57,6 +90,21 @@ impl CycleReport {
     #[must_use]
     pub fn from_evacuation(done: &Evacuation) -> CycleReport {
         let Evacuation { copied_bytes, copied_objects, marked_bytes, roots } = *done;
-        CycleReport { copied_bytes, copied_objects, marked_bytes, live_bytes: copied_bytes + marked_bytes, roots }
+        let live_bytes = copied_bytes + marked_bytes;
+        CycleReport {
+            copied_bytes,
+            copied_objects,
+            marked_bytes,
+            scanned_bytes: live_bytes,
+            live_bytes,
+            roots,
+            ..CycleReport::default()
+        }
+    }
+
+    /// Bytes that the collector touched: what a collection costs, independent of the machine.
+    #[must_use]
+    pub fn work_bytes(&self) -> u64 {
+        self.copied_bytes + self.scanned_bytes + self.carded_bytes
     }
 }

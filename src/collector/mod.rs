@@ -2,8 +2,8 @@
 //!
 //! A collector composes what `space` (where there is room) and `trace` (how the graph is walked) offer; the heap owns
 //! memory, headers, types, the barrier's test and the retry ladder. A collector is safe Rust and its trait is a safe
-//! trait: a broken one spoils its own heap and nothing else. [`Null`], [`Copying`] and [`MarkRegion`] are here; anybody's own comes in
-//! through a [`CollectorFactory`].
+//! trait: a broken one spoils its own heap and nothing else. [`Null`], [`Copying`], [`MarkRegion`] and
+//! [`Generational`] are here; anybody's own comes in through a [`CollectorFactory`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
@@ -11,19 +11,24 @@
 mod audit;
 mod copying;
 mod cycle;
+mod generational;
 mod mark_region;
 mod null;
+mod nursery;
 mod pacing;
 mod parts;
+mod region;
 
+use core::ops::Range;
 use std::{fmt, str::FromStr, sync::Arc};
 
 pub use audit::Audit;
 pub use copying::Copying;
-pub use cycle::{Cycle, CycleReport, Reason};
+pub use cycle::{Cycle, CycleKind, CycleReport, Reason, Request};
+pub use generational::Generational;
 pub use mark_region::MarkRegion;
 pub use null::Null;
-pub use pacing::Pacer;
+pub use pacing::{Counters, Pacer, Pacing};
 pub use parts::HeapParts;
 
 use crate::error::{Corruption, OutOfMemory};
@@ -46,8 +51,21 @@ pub struct CollectorTraits {
     pub moves: bool,
     /// Whether it sets the LOG bit.
     pub uses_log: bool,
-    /// Whether it wants to hear of writes to root slots through [`Collector::write_root`].
-    pub hears_roots: bool,
+    /// Whether it can be asked for [`CycleKind::Minor`].
+    pub has_minor: bool,
+}
+
+impl CollectorTraits {
+    /// A collector without a name that frees all garbage in full cycles and moves nothing.
+    pub const FULL: CollectorTraits = CollectorTraits {
+        name: "",
+        summary: "",
+        collects: true,
+        collects_cycles: true,
+        moves: false,
+        uses_log: false,
+        has_minor: false,
+    };
 }
 
 /// Why a collector gave no room.
@@ -55,6 +73,8 @@ pub struct CollectorTraits {
 pub enum RefillError {
     /// There is none now; the heap decides whether to collect, to grow or to give up.
     NoRoom,
+    /// A minor collection is due before more is handed out.
+    Due,
     /// There is none, and more memory would not help: the rest of the heap is needed for the next cycle.
     Full,
     /// The heap's bytes are damaged.
@@ -97,36 +117,42 @@ pub trait Collector: Send {
     /// As for [`Collector::refill`].
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError>;
 
-    /// A reference at `offset` of an object whose LOG bit is set is about to be overwritten.
+    /// References of an object whose LOG bit is set are about to be overwritten.
     ///
     /// Never collects, moves or grows. The default clears the bit, so that any object may carry it.
     ///
     /// # Errors
     /// If `object` leads to no object.
-    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, offset: u32) -> Result<(), Corruption> {
-        let _ = offset;
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
         parts.clear_log(object)
     }
 
-    /// A slot outside the heap that holds `old` is about to hold `new`. Only called if `hears_roots` is set.
+    /// References in `card`, a part of a large array whose LOG bit is set, are about to be overwritten. Told once for
+    /// each card until the collector takes the card away ([`BlockTable::take_card`]); the bit stays set.
     ///
     /// # Errors
-    /// If a reference leads to no object.
-    fn write_root(
-        &mut self,
-        parts: &mut HeapParts<'_>,
-        old: Option<&VMGcRef>,
-        new: Option<&VMGcRef>,
-    ) -> Result<(), Corruption> {
-        let _ = (parts, old, new);
+    /// If `array` leads to no object.
+    fn log_card(&mut self, parts: &mut HeapParts<'_>, array: &VMGcRef, card: Range<u32>) -> Result<(), Corruption> {
+        let _ = (parts, array, card);
         Ok(())
     }
 
-    /// Prepares a cycle: obtains all memory that it will need.
+    /// Slots outside the heap are about to be overwritten, of a chunk that the last visit asked to be told of; `slots`
+    /// is the chunk as it was. The chunk is shown at the next visit.
+    ///
+    /// # Errors
+    /// If a reference leads to no object.
+    fn log_roots(&mut self, parts: &mut HeapParts<'_>, slots: &[u32]) -> Result<(), Corruption> {
+        let _ = (parts, slots);
+        Ok(())
+    }
+
+    /// Prepares a cycle: obtains all memory that it will need. Whatever the last cycle left undone is forgotten: a cycle
+    /// may be given up between any two steps.
     ///
     /// # Errors
     /// If that memory cannot be had; nothing is changed then and no cycle is open.
-    fn begin(&mut self, parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory>;
+    fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory>;
 
     /// Does a part of the open cycle, about as much as `budget` allows.
     ///
@@ -150,16 +176,22 @@ pub enum BuiltinCollector {
     /// Never frees: [`Null`].
     Null,
     /// Evacuates everything that lives: [`Copying`].
-    #[default]
     Copying,
     /// Marks what lives and reuses the lines between: [`MarkRegion`].
     MarkRegion,
+    /// Collects what is young often and the rest rarely: [`Generational`].
+    #[default]
+    Generational,
 }
 
 impl BuiltinCollector {
     /// All of them, in the order in which lists show them.
-    pub const ALL: [BuiltinCollector; 3] =
-        [BuiltinCollector::Null, BuiltinCollector::Copying, BuiltinCollector::MarkRegion];
+    pub const ALL: [BuiltinCollector; 4] = [
+        BuiltinCollector::Null,
+        BuiltinCollector::Copying,
+        BuiltinCollector::MarkRegion,
+        BuiltinCollector::Generational,
+    ];
 
     /// A new collector of this kind.
     #[must_use]
@@ -168,6 +200,7 @@ impl BuiltinCollector {
             BuiltinCollector::Null => Box::new(Null::new()),
             BuiltinCollector::Copying => Box::new(Copying::new()),
             BuiltinCollector::MarkRegion => Box::new(MarkRegion::new()),
+            BuiltinCollector::Generational => Box::new(Generational::new()),
         }
     }
 
@@ -178,6 +211,7 @@ impl BuiltinCollector {
             BuiltinCollector::Null => null::TRAITS,
             BuiltinCollector::Copying => copying::TRAITS,
             BuiltinCollector::MarkRegion => mark_region::TRAITS,
+            BuiltinCollector::Generational => generational::TRAITS,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! For tests, for short-lived instances, and as the floor in every benchmark.
 
-use super::{Collector, CollectorTraits, Cycle, HeapParts, Reason, RefillError};
+use super::{Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::space::{LargeRun, Window};
 use crate::trace::{Budget, Progress};
@@ -12,9 +12,7 @@ pub(super) const TRAITS: CollectorTraits = CollectorTraits {
     summary: "never frees anything; for short runs and as a floor to measure against",
     collects: false,
     collects_cycles: false,
-    moves: false,
-    uses_log: false,
-    hears_roots: false,
+    ..CollectorTraits::FULL
 };
 
 /// Hands out room until there is no more.
@@ -43,7 +41,7 @@ impl Collector for Null {
         parts.blocks.take_large(bytes).ok_or(RefillError::NoRoom)
     }
 
-    fn begin(&mut self, _parts: &mut HeapParts<'_>, _reason: Reason) -> Result<(), OutOfMemory> {
+    fn begin(&mut self, _parts: &mut HeapParts<'_>, _request: Request) -> Result<(), OutOfMemory> {
         Ok(())
     }
 

@@ -18,6 +18,9 @@ pub struct HeapParts<'a> {
     pub limiter: &'a Limiter,
     /// Whether freed bytes are overwritten, so that a stale reference is found at once.
     pub poison: bool,
+    /// Whether a collector that can move objects is to move as many as it can at each full cycle, so that a stale
+    /// reference is found at once.
+    pub move_all: bool,
 }
 
 /// What freed bytes are overwritten with: decodes to no object and is no `i31`.

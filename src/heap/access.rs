@@ -2,11 +2,13 @@
 //!
 //! References are raw: `u32` offsets that the caller took from a slot. Each access is one range check.
 
+use core::ops::Range;
 use std::any::Any;
 
 use super::GcHeap;
 use crate::error::{Corruption, CorruptionKind, Error, Result};
 use crate::object::{self, VMGcHeader, VMGcKind, VMGcRef, VMObjectDataMut, WORD_OFFSET};
+use crate::space::GRANULE_BYTES;
 
 impl GcHeap {
     /// The `N` bytes at `offset` of the object at `object`.
@@ -58,36 +60,44 @@ impl GcHeap {
     #[inline(always)]
     pub(super) fn barrier(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
         // Also for null and i31 values: overwriting deletes an edge whatever is written.
-        if self.header(object)?.is_log() { self.log(object, offset) } else { Ok(()) }
+        if self.header(object)?.is_log() { self.log(object, offset..offset.saturating_add(4)) } else { Ok(()) }
     }
 
+    /// Tells the collector of an object; of a large array only of the parts, called cards, that are new to it.
     #[cold]
     #[inline(never)]
-    fn log(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
+    pub(super) fn log(&mut self, object: u32, written: Range<u32>) -> Result<(), Corruption> {
         let Some(reference) = VMGcRef::from_raw_u32(object) else { return Ok(()) };
+        let is_array = self.header(object)?.kind() == Some(VMGcKind::Array);
         let (collector, mut parts) = self.split();
-        collector.log(&mut parts, &reference, offset).inspect_err(|&found| self.note_damage(found))
+        let logged = match parts.blocks.large_at(object).filter(|_| is_array) {
+            None => collector.log(&mut parts, &reference),
+            Some(run) => {
+                // What lies behind the run is not written to as a part of this array.
+                let end = object.saturating_add(written.end).min(run.start + run.bytes);
+                let mut card = object.saturating_add(written.start) & !(GRANULE_BYTES - 1);
+                let mut logged = Ok(());
+                while card < end && logged.is_ok() {
+                    if parts.blocks.set_card(card) {
+                        logged = collector.log_card(&mut parts, &reference, card..card + GRANULE_BYTES);
+                    }
+                    card += GRANULE_BYTES;
+                }
+                logged
+            }
+        };
+        logged.inspect_err(|&found| self.note_damage(found))
     }
 
-    /// Overwrites a slot outside the heap with `value`, raw, telling a collector that wants to know.
+    /// Tells the collector that slots outside the heap are about to be overwritten, of a chunk that its last visit asked
+    /// to be told of; `slots` is the chunk as it is.
     ///
     /// # Errors
-    /// If the collector found a reference that leads to no object; the slot is unchanged then.
-    #[inline]
-    pub fn write_root(&mut self, slot: &mut u32, value: u32) -> Result<(), Corruption> {
-        if self.hears_roots {
-            self.root_written(*slot, value)?;
-        }
-        *slot = value;
-        Ok(())
-    }
-
+    /// If the collector found a reference that leads to no object.
     #[cold]
-    fn root_written(&mut self, old: u32, new: u32) -> Result<(), Corruption> {
-        let (old, new) = (VMGcRef::from_raw_u32(old), VMGcRef::from_raw_u32(new));
+    pub fn log_roots(&mut self, slots: &[u32]) -> Result<(), Corruption> {
         let (collector, mut parts) = self.split();
-        let heard = collector.write_root(&mut parts, old.as_ref(), new.as_ref());
-        heard.inspect_err(|&found| self.note_damage(found))
+        collector.log_roots(&mut parts, slots).inspect_err(|&found| self.note_damage(found))
     }
 
     /// The header of the object at `object`.

@@ -4,8 +4,9 @@ use core::num::NonZeroU32;
 use std::any::Any;
 
 use super::{GcHeap, grow};
-use crate::collector::{Collector, HeapParts, Reason, RefillError};
+use crate::collector::{Collector, CycleKind, HeapParts, Reason, RefillError};
 use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
+use crate::memory::{Growth, ResourceKind};
 use crate::object::{self, OBJECT_ALIGN, OBJECT_BYTES_MIN, ObjectType, VMGcHeader, WORD_OFFSET};
 use crate::space::{GRANULE_BYTES, LargeRun, Window};
 use crate::trace::RootSource;
@@ -74,6 +75,20 @@ impl GcHeap {
         payload: Box<dyn Any + Send + Sync>,
         roots: &mut dyn RootSource,
     ) -> Result<NonZeroU32> {
+        self.allocate_extern_holding(payload, 0, roots)
+    }
+
+    /// The same for a payload that holds `external_bytes` bytes outside the heap: pacing takes them as allocated, and
+    /// the limiter is asked for them ([`ResourceKind::External`]).
+    ///
+    /// # Errors
+    /// As for [`GcHeap::allocate_extern`], and if the limiter still refuses after a collection.
+    pub fn allocate_extern_holding(
+        &mut self,
+        payload: Box<dyn Any + Send + Sync>,
+        external_bytes: u64,
+        roots: &mut dyn RootSource,
+    ) -> Result<NonZeroU32> {
         let full = |kind| OutOfMemory {
             kind,
             asked: u64::from(OBJECT_BYTES_MIN),
@@ -82,18 +97,30 @@ impl GcHeap {
             largest_free: 0,
         };
         let (refused, no_ids) = (full(OutOfMemoryKind::Host), full(OutOfMemoryKind::HeapFull));
-        if self.externs.is_full() {
-            // Payloads of the dead hold ids until a collection finds them.
-            self.collect_or_refusal(Reason::Exhausted, u64::from(OBJECT_BYTES_MIN), roots)?;
+        let is_denied = external_bytes > 0 && self.declare(external_bytes).is_err();
+        if self.externs.is_full() || is_denied {
+            // Payloads of the dead hold ids, and what they declared, until a collection finds them.
+            self.collect_or_refusal(CycleKind::Full, Reason::Exhausted, u64::from(OBJECT_BYTES_MIN), roots)?;
+        }
+        if is_denied {
+            self.declare(external_bytes)?;
         }
         self.externs.reserve().map_err(|_| refused)?;
         let at = match self.try_allocate(VMGcHeader::EXTERN, OBJECT_BYTES_MIN) {
             Some(at) => at,
             None => self.allocate_slow(VMGcHeader::EXTERN, u64::from(OBJECT_BYTES_MIN), roots)?,
         };
-        let id = self.externs.insert(payload, at.get()).map_err(|_| no_ids)?;
+        let id = self.externs.insert(payload, external_bytes, at.get()).map_err(|_| no_ids)?;
         self.store(at.get(), WORD_OFFSET, id.as_raw_u32().to_le_bytes())?;
         Ok(at)
+    }
+
+    /// Asks the limiter for bytes that a host value holds.
+    fn declare(&self, bytes: u64) -> Result<(), OutOfMemory> {
+        let current = self.externs.external_bytes();
+        let desired = current.saturating_add(bytes);
+        let growth = Growth { kind: ResourceKind::External, current, desired, maximum: None };
+        self.limiter.grow(&growth, || Ok(()))
     }
 
     /// Allocates where the window has no room. A safe point.
@@ -125,7 +152,10 @@ impl GcHeap {
             self.zeal_left -= 1;
             if self.zeal_left == 0 {
                 self.zeal_left = zeal.get();
-                self.collect_for(Reason::Zeal, roots)?;
+                self.zeal_cycles += 1;
+                // Both kinds are to be seen, and minor ones between minor ones.
+                let kind = if self.zeal_cycles.is_multiple_of(4) { CycleKind::Full } else { CycleKind::Minor };
+                self.collect_for(kind, Reason::Zeal, 0, roots)?;
             }
         }
         Ok(())
@@ -172,37 +202,48 @@ impl GcHeap {
     }
 
     /// The retry ladder, for small and large objects alike: collect if that is due, then ask the collector, grow,
-    /// collect, and only then fail.
+    /// collect, make room in one piece, and only then fail.
     fn find_room<R>(
         &mut self,
         bytes: u64,
         roots: &mut dyn RootSource,
         mut attempt: impl FnMut(&mut dyn Collector, &mut HeapParts<'_>) -> Result<R, RefillError>,
     ) -> Result<R> {
-        let mut may_collect = self.collector.traits().collects;
-        let allocated = self.allocated_bytes() - self.stats.allocated_bytes_at_collection;
+        let mut rungs = Rungs { minor: true, full: true, fragmented: bytes > u64::from(self.blocks.small_bytes_max()) };
+        if !self.collector.traits().collects {
+            rungs = Rungs::default();
+        }
         let mut refusal = None;
-        if may_collect && self.pacer.is_due(allocated) {
-            may_collect = false;
-            refusal = self.collect_or_refusal(Reason::Pacing, bytes, roots)?;
+        if rungs.full && self.pacer.is_due(&self.counters()) {
+            rungs.full = false;
+            refusal = self.collect_or_refusal(CycleKind::Full, Reason::Pacing, bytes, roots)?;
         }
         loop {
             let (collector, mut parts) = self.split();
             let growth_helps = match attempt(collector, &mut parts) {
                 Ok(room) => return Ok(room),
                 Err(RefillError::Corruption(corruption)) => return Err(self.damaged_by(corruption)),
-                Err(RefillError::NoRoom) => true,
+                Err(RefillError::Due) if rungs.minor => {
+                    rungs.minor = false;
+                    refusal = self.collect_or_refusal(CycleKind::Minor, Reason::Pacing, bytes, roots)?.or(refusal);
+                    continue;
+                }
+                Err(RefillError::NoRoom | RefillError::Due) => true,
                 Err(RefillError::Full) => false,
             };
             if growth_helps && self.grow_for(bytes, &mut refusal) {
                 continue;
             }
-            if !may_collect {
+            let is_in_pieces = || u64::from(self.blocks.limit_bytes() - self.blocks.used_bytes()) >= bytes;
+            let reason = if core::mem::take(&mut rungs.full) {
+                Reason::Exhausted
+            } else if core::mem::take(&mut rungs.fragmented) && is_in_pieces() {
+                Reason::Fragmented
+            } else {
                 let full = || self.out_of_memory(OutOfMemoryKind::HeapFull, bytes);
                 return Err(refusal.unwrap_or_else(full).into());
-            }
-            may_collect = false;
-            if let Some(refused) = self.collect_or_refusal(Reason::Exhausted, bytes, roots)? {
+            };
+            if let Some(refused) = self.collect_or_refusal(CycleKind::Full, reason, bytes, roots)? {
                 refusal = Some(refused);
             }
         }
@@ -211,11 +252,12 @@ impl GcHeap {
     /// Collects; a refusal of the memory that the cycle needs is not the end of the ladder, which `bytes` is asked of.
     fn collect_or_refusal(
         &mut self,
+        kind: CycleKind,
         reason: Reason,
         bytes: u64,
         roots: &mut dyn RootSource,
     ) -> Result<Option<OutOfMemory>> {
-        match self.collect_for(reason, roots) {
+        match self.collect_for(kind, reason, bytes, roots) {
             Ok(()) => Ok(None),
             Err(error) => match error.out_of_memory() {
                 Some(&refused) => Ok(Some(OutOfMemory { asked: bytes, ..refused })),
@@ -285,6 +327,14 @@ impl GcHeap {
             largest_free: u64::from(self.blocks.largest_free_bytes()),
         }
     }
+}
+
+/// What can still be tried to find room.
+#[derive(Clone, Copy, Default)]
+struct Rungs {
+    minor: bool,
+    full: bool,
+    fragmented: bool,
 }
 
 #[cold]

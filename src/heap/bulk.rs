@@ -131,10 +131,10 @@ impl GcHeap {
         count: u32,
     ) -> Result<Range<usize>> {
         let range = self.elements(layout, array, first, count)?;
-        if layout.elems_are_gc_refs && count > 0 {
-            // `elements` found the array below the heap's end, so the offset fits.
-            let offset = u32::try_from(layout.elem_offset(first)).unwrap_or(u32::MAX);
-            self.barrier(array, offset)?;
+        if layout.elems_are_gc_refs && count > 0 && self.header(array)?.is_log() {
+            // `elements` found the array below the heap's end, so the offsets fit.
+            let offset = |element| u32::try_from(layout.elem_offset(element)).unwrap_or(u32::MAX);
+            self.log(array, offset(first)..offset(first + count))?;
         }
         Ok(range)
     }

@@ -1,61 +1,127 @@
-//! Driving a collection from its beginning to its end.
+//! Driving a collection from its beginning to its end, in one go or in steps.
 
+use core::fmt;
 use std::any::Any;
 use std::time::Instant;
 
 use super::GcHeap;
-use crate::collector::{Cycle, CycleReport, HeapParts, Reason};
+use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Reason, Request};
 use crate::error::Result;
 use crate::trace::{Budget, Progress, RootSource};
 
 impl GcHeap {
-    /// Collects garbage now. References held anywhere but in `roots` are stale afterwards.
+    /// Collects all garbage now. References held anywhere but in `roots` are stale afterwards.
     ///
     /// Does nothing if the collector never collects.
     ///
     /// # Errors
     /// If memory that the cycle needs is refused (nothing is changed then), or the heap is damaged.
     pub fn collect(&mut self, roots: &mut dyn RootSource) -> Result<()> {
-        self.collect_for(Reason::Explicit, roots)
+        self.collect_for(CycleKind::Full, Reason::Explicit, 0, roots)
     }
 
-    pub(super) fn collect_for(&mut self, reason: Reason, roots: &mut dyn RootSource) -> Result<()> {
+    /// The same for young objects only, if the collector has such cycles; otherwise for all.
+    ///
+    /// # Errors
+    /// As for [`GcHeap::collect`].
+    pub fn collect_minor(&mut self, roots: &mut dyn RootSource) -> Result<()> {
+        self.collect_for(CycleKind::Minor, Reason::Explicit, 0, roots)
+    }
+
+    /// Begins a collection that the caller drives step by step. It may be dropped at any point: what it did so far is
+    /// done again by the next one, and the heap is as usable as if it had not begun.
+    ///
+    /// `None` if there is nothing to do: the collector never collects, or the heap has no memory yet.
+    ///
+    /// # Errors
+    /// As for [`GcHeap::collect`].
+    pub fn start_collection<'a>(
+        &'a mut self,
+        kind: CycleKind,
+        roots: &'a mut dyn RootSource,
+    ) -> Result<Option<Collection<'a>>> {
+        self.start(kind, Reason::Explicit, 0, roots)
+    }
+
+    pub(super) fn collect_for(
+        &mut self,
+        kind: CycleKind,
+        reason: Reason,
+        wanted_bytes: u64,
+        roots: &mut dyn RootSource,
+    ) -> Result<()> {
+        if let Some(mut collection) = self.start(kind, reason, wanted_bytes, roots)? {
+            while collection.step(Budget::UNLIMITED)? == Progress::More {}
+        }
+        Ok(())
+    }
+
+    fn start<'a>(
+        &'a mut self,
+        kind: CycleKind,
+        reason: Reason,
+        wanted_bytes: u64,
+        roots: &'a mut dyn RootSource,
+    ) -> Result<Option<Collection<'a>>> {
         self.refuse_if_damaged()?;
-        if !self.attached || !self.collector.traits().collects {
-            return Ok(());
+        let traits = self.collector.traits();
+        if !self.attached || !traits.collects {
+            return Ok(None);
         }
         let started = Instant::now();
+        let kind = if traits.has_minor { kind } else { CycleKind::Full };
         self.retire();
         let (collector, mut parts) = self.split();
-        collector.begin(&mut parts, reason)?;
-        let mut report = CycleReport::default();
-        let GcHeap { memory, types, blocks, collector, externs, limiter, config, .. } = self;
-        let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison };
-        let mut cycle = Cycle { parts, roots, weak: externs, report: &mut report };
-        loop {
-            match collector.step(&mut cycle, Budget::UNLIMITED) {
-                Ok(Progress::More) => {}
-                Ok(Progress::Done) => break,
-                Err(corruption) => return Err(self.damaged_by(corruption)),
-            }
-        }
-        self.note_cycle(report, started);
-        if self.config.verify { self.verify(roots) } else { Ok(()) }
+        collector.begin(&mut parts, Request { kind, reason, wanted_bytes })?;
+        // What `begin` took counts as part of the first step.
+        let report = CycleReport { kind, ..CycleReport::default() };
+        Ok(Some(Collection { heap: self, roots, report, started: Some(started), is_done: false }))
     }
 
-    fn note_cycle(&mut self, report: CycleReport, started: Instant) {
-        self.pacer.collected(report.live_bytes);
-        let pause = started.elapsed();
+    fn note_cycle(&mut self, report: CycleReport) {
         let committed = u64::from(self.blocks.committed_bytes());
         let stats = &mut self.stats;
         stats.collections += 1;
-        stats.allocated_bytes_at_collection = stats.allocated_bytes;
+        stats.minor_collections += u64::from(report.kind == CycleKind::Minor);
         stats.live_bytes = report.live_bytes;
         stats.copied_bytes += report.copied_bytes;
+        stats.promoted_bytes += report.promoted_bytes;
+        stats.work_bytes += report.work_bytes();
         stats.committed_bytes_max = stats.committed_bytes_max.max(committed);
         stats.last_cycle = report;
-        stats.pause_total += pause;
-        stats.pause_max = stats.pause_max.max(pause);
+        let external = self.externs.external_bytes();
+        match report.kind {
+            CycleKind::Minor => {
+                self.counters.minor_work_bytes += report.work_bytes();
+                // What host values declare counts as added with the object that names them.
+                self.counters.grown_bytes += report.promoted_bytes + external.saturating_sub(self.external_seen);
+            }
+            CycleKind::Full => {
+                self.counters.live_bytes = report.live_bytes + external;
+                self.counters.full_work_bytes = report.work_bytes();
+                (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
+                self.allocated_at_full = self.stats.allocated_bytes;
+                self.external_at_full = self.externs.external_declared();
+                self.give_back_free(report.live_bytes);
+            }
+        }
+        self.external_seen = external;
+    }
+
+    /// Gives memory back to the host that is free and not needed for what comes next.
+    fn give_back_free(&mut self, live_bytes: u64) {
+        let mut keep = self.pacer.kept_free(live_bytes);
+        let mut from = 0;
+        while let Some(run) = self.blocks.next_written_free(from) {
+            from = run.end;
+            let bytes = u64::from(run.end - run.start);
+            if bytes <= keep {
+                keep -= bytes;
+            } else if self.memory.discard(run.start as usize..run.end as usize) {
+                self.blocks.mark_zero(run);
+                self.stats.discarded_bytes += bytes;
+            }
+        }
     }
 
     /// The payloads whose extern objects died. Drop them when nothing borrows the heap: they may run any code.
@@ -69,5 +135,61 @@ impl GcHeap {
     #[must_use]
     pub fn has_dead_payloads(&self) -> bool {
         self.externs.has_dead()
+    }
+}
+
+/// A collection under way. While it lives, nothing else happens to the heap.
+pub struct Collection<'a> {
+    heap: &'a mut GcHeap,
+    roots: &'a mut dyn RootSource,
+    report: CycleReport,
+    /// When the step that is next began, if that was before it.
+    started: Option<Instant>,
+    is_done: bool,
+}
+
+impl Collection<'_> {
+    /// Does about as much of the collection as `budget` allows; an evacuation that is begun is completed. Done once
+    /// and for all when it says so.
+    ///
+    /// # Errors
+    /// If the heap is damaged.
+    pub fn step(&mut self, budget: Budget) -> Result<Progress> {
+        if self.is_done {
+            return Ok(Progress::Done);
+        }
+        let started = self.started.take().unwrap_or_else(Instant::now);
+        self.heap.refuse_if_damaged()?;
+        self.report.steps += 1;
+        let GcHeap { memory, types, blocks, collector, externs, limiter, config, .. } = &mut *self.heap;
+        let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all };
+        let mut cycle = Cycle { parts, roots: &mut *self.roots, weak: externs, report: &mut self.report };
+        let progress = match collector.step(&mut cycle, budget) {
+            Ok(progress) => progress,
+            Err(corruption) => return Err(self.heap.damaged_by(corruption)),
+        };
+        let pause = started.elapsed();
+        self.heap.stats.pause_total += pause;
+        self.heap.stats.pause_max = self.heap.stats.pause_max.max(pause);
+        if progress == Progress::Done {
+            self.is_done = true;
+            self.heap.note_cycle(self.report);
+            if self.heap.config.verify {
+                self.heap.verify(self.roots)?;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// What the collection did so far.
+    #[must_use]
+    pub fn report(&self) -> &CycleReport {
+        &self.report
+    }
+}
+
+impl fmt::Debug for Collection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection").field("report", &self.report).finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU32;
 
+use crate::collector::Pacing;
 use crate::error::Misuse;
 
 /// How a heap is to be made.
@@ -21,6 +22,10 @@ pub struct HeapConfig {
     pub verify: bool,
     /// Overwrite what is freed, so that a stale reference shows at once.
     pub poison: bool,
+    /// Move as many objects as the collector can at each full collection, for the same reason.
+    pub move_all: bool,
+    /// When to collect fully.
+    pub pacing: Pacing,
 }
 
 impl HeapConfig {
@@ -60,6 +65,8 @@ impl Default for HeapConfig {
             zeal: None,
             verify: false,
             poison: false,
+            move_all: false,
+            pacing: Pacing::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::TryReserveError;
 
 use crate::error::Corruption;
 use crate::object::HostId;
-use crate::trace::WeakEntries;
+use crate::trace::{WeakEntries, WeakScope};
 
 /// A host value behind an externref.
 pub(super) type Payload = Box<dyn Any + Send + Sync>;
@@ -22,11 +22,19 @@ pub(super) struct ExternTable {
     /// Payloads whose objects died, to be dropped outside the heap. Always has room for all that live.
     dead: Vec<Payload>,
     live: usize,
+    /// Indices of entries whose objects were born since the last cycle. Always has room for all that live.
+    born: Vec<u32>,
+    /// Bytes that the payloads held declared.
+    external_bytes: u64,
+    /// Bytes that all payloads ever declared.
+    external_declared: u64,
 }
 
 #[derive(Default)]
 struct Entry {
     payload: Option<Payload>,
+    /// Bytes that the payload declared to hold.
+    external_bytes: u64,
     /// Offset of the extern object.
     owner: u32,
     generation: u16,
@@ -48,11 +56,23 @@ impl ExternTable {
         self.entries.try_reserve(1)?;
         // An entry freed goes to `free`, its payload to `dead`: neither may need memory during a collection.
         self.free.try_reserve(self.entries.len() + 1 - self.free.len())?;
+        self.born.try_reserve(1)?;
         self.dead.try_reserve(self.live + 1)
     }
 
-    /// Takes in a payload whose extern object lies at `owner`; `None` gives the payload back if all ids are in use.
-    pub(super) fn insert(&mut self, payload: Payload, owner: u32) -> Result<HostId, Payload> {
+    /// Bytes that the payloads held declared.
+    pub(super) fn external_bytes(&self) -> u64 {
+        self.external_bytes
+    }
+
+    /// Bytes that all payloads ever declared.
+    pub(super) fn external_declared(&self) -> u64 {
+        self.external_declared
+    }
+
+    /// Takes in a payload that declares `external_bytes`, whose extern object lies at `owner`; an error gives the
+    /// payload back if all ids are in use.
+    pub(super) fn insert(&mut self, payload: Payload, external_bytes: u64, owner: u32) -> Result<HostId, Payload> {
         let index = match self.free.pop() {
             Some(index) => index,
             None => match u32::try_from(self.entries.len()) {
@@ -67,7 +87,11 @@ impl ExternTable {
         let Some(id) = HostId::new(index, entry.generation) else { return Err(payload) };
         entry.owner = owner;
         entry.payload = Some(payload);
+        entry.external_bytes = external_bytes;
         self.live += 1;
+        self.born.push(index);
+        self.external_bytes += external_bytes;
+        self.external_declared += external_bytes;
         Ok(id)
     }
 
@@ -98,25 +122,56 @@ impl ExternTable {
     }
 }
 
-impl WeakEntries for ExternTable {
-    fn process(&mut self, survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>) -> Result<(), Corruption> {
-        for (index, entry) in (0..).zip(&mut self.entries) {
-            if entry.payload.is_none() {
-                continue;
-            }
-            match survivor(entry.owner)? {
-                Some(owner) => entry.owner = owner,
-                None => {
-                    self.dead.extend(entry.payload.take());
-                    self.live -= 1;
-                    // An entry whose generations are spent retires, so that no old id ever finds a new payload.
-                    if entry.generation < HostId::GENERATION_MAX {
-                        entry.generation += 1;
-                        self.free.push(index);
-                    }
+impl ExternTable {
+    /// Asks whether the owner of an entry lives, and where.
+    fn process_entry(
+        &mut self,
+        index: u32,
+        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
+    ) -> Result<(), Corruption> {
+        let Some(entry) = self.entries.get_mut(index as usize).filter(|entry| entry.payload.is_some()) else {
+            return Ok(());
+        };
+        match survivor(entry.owner)? {
+            Some(owner) => entry.owner = owner,
+            None => {
+                self.dead.extend(entry.payload.take());
+                self.live -= 1;
+                self.external_bytes -= entry.external_bytes;
+                // An entry whose generations are spent retires, so that no old id ever finds a new payload.
+                if entry.generation < HostId::GENERATION_MAX {
+                    entry.generation += 1;
+                    self.free.push(index);
                 }
             }
         }
+        Ok(())
+    }
+}
+
+impl WeakEntries for ExternTable {
+    fn process(
+        &mut self,
+        scope: WeakScope,
+        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
+    ) -> Result<(), Corruption> {
+        match scope {
+            WeakScope::Young => {
+                // In index order, as in a full cycle; freed entries are used again from the last freed on.
+                self.born.sort_unstable();
+                for place in 0..self.born.len() {
+                    let index = self.born.get(place).copied().unwrap_or(u32::MAX);
+                    self.process_entry(index, survivor)?;
+                }
+            }
+            WeakScope::All => {
+                // There are fewer entries than ids.
+                for index in 0..u32::try_from(self.entries.len()).unwrap_or(HostId::INDEX_LIMIT) {
+                    self.process_entry(index, survivor)?;
+                }
+            }
+        }
+        self.born.clear();
         Ok(())
     }
 }

@@ -23,11 +23,12 @@ use core::num::NonZeroU32;
 use std::sync::Arc;
 
 pub use cast::CastTarget;
+pub use collect::Collection;
 pub use config::HeapConfig;
 pub use stats::HeapStats;
 
 use self::extern_table::ExternTable;
-use crate::collector::{Collector, HeapParts, Pacer};
+use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
 use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, VecMemory};
@@ -55,14 +56,22 @@ pub struct GcHeap {
     reserved_bytes: u64,
     /// What host code has borrowed of an array through guest pointers.
     array_tracker: BorrowTracker,
-    /// The collector's own word on it, asked once.
-    hears_roots: bool,
+    /// What pacing goes by; `allocated_bytes` of it is counted from `allocated_at_full` on.
+    counters: Counters,
+    /// Bytes allocated when the last full collection began.
+    allocated_at_full: u64,
+    /// Bytes declared by host values until then.
+    external_at_full: u64,
+    /// Bytes declared by host values that lived after the last collection.
+    external_seen: u64,
     /// Memory is obtained at the first allocation.
     attached: bool,
     /// The window that zeal hides from the fast path.
     hidden: Window,
     /// Allocations until zeal collects.
     zeal_left: u32,
+    /// Collections of zeal so far.
+    zeal_cycles: u64,
     /// Set by the first corruption found; nothing is collected or allocated after it.
     damaged: Option<Corruption>,
 }
@@ -80,10 +89,13 @@ impl GcHeap {
             memory: LocalMemory::new(Box::new(VecMemory::new(0, None, 0)?)),
             types: TypeTable::new(),
             blocks: BlockTable::new(config.max_bytes),
-            hears_roots: collector.traits().hears_roots,
             collector,
             externs: ExternTable::default(),
-            pacer: Pacer::new(),
+            pacer: Pacer::new(config.pacing),
+            counters: Counters::default(),
+            allocated_at_full: 0,
+            external_at_full: 0,
+            external_seen: 0,
             stats: HeapStats::default(),
             creator,
             limiter: Limiter::default(),
@@ -92,6 +104,7 @@ impl GcHeap {
             attached: false,
             hidden: Window::EMPTY,
             zeal_left: config.zeal.map_or(0, NonZeroU32::get),
+            zeal_cycles: 0,
             damaged: None,
             config,
         })
@@ -195,7 +208,10 @@ impl GcHeap {
     /// The collector, and what it is lent.
     fn split(&mut self) -> (&mut dyn Collector, HeapParts<'_>) {
         let GcHeap { memory, types, blocks, collector, limiter, config, .. } = self;
-        (&mut **collector, HeapParts { memory, blocks, types, limiter, poison: config.poison })
+        (
+            &mut **collector,
+            HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all },
+        )
     }
 
     /// Marks the heap damaged: nothing is allocated or collected from here on.

@@ -3,17 +3,17 @@
 use core::time::Duration;
 
 use super::GcHeap;
-use crate::collector::CycleReport;
+use crate::collector::{Counters, CycleReport};
 
 /// What a heap did so far. All fields but the pauses depend on nothing but the operations done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeapStats {
-    /// Collections completed.
+    /// Collections completed, minor ones included.
     pub collections: u64,
+    /// Collections of young objects only.
+    pub minor_collections: u64,
     /// Bytes of all objects ever allocated, headers and padding included.
     pub allocated_bytes: u64,
-    /// `allocated_bytes` when the last collection began.
-    pub allocated_bytes_at_collection: u64,
     /// Bytes of the objects that the last collection left alive.
     pub live_bytes: u64,
     /// Bytes committed now.
@@ -24,15 +24,23 @@ pub struct HeapStats {
     pub used_bytes: u64,
     /// Bytes moved by all collections.
     pub copied_bytes: u64,
+    /// Bytes of young objects that minor collections found alive.
+    pub promoted_bytes: u64,
+    /// Bytes that collections touched ([`CycleReport::work_bytes`]).
+    pub work_bytes: u64,
+    /// Bytes of free memory that were given back to the host.
+    pub discarded_bytes: u64,
     /// What the last collection did.
     pub last_cycle: CycleReport,
     /// Extern payloads held now.
     pub extern_payloads: u64,
+    /// Bytes that those payloads declared to hold.
+    pub external_bytes: u64,
     /// Growths refused by the host.
     pub refusals: u64,
     /// Time spent in collections.
     pub pause_total: Duration,
-    /// The longest collection.
+    /// The longest step of a collection; most collections are one step.
     pub pause_max: Duration,
 }
 
@@ -45,8 +53,18 @@ impl GcHeap {
             committed_bytes: u64::from(self.blocks.committed_bytes()),
             used_bytes: u64::from(self.blocks.used_bytes()),
             extern_payloads: self.externs.len() as u64,
+            external_bytes: self.externs.external_bytes(),
             ..self.stats.clone()
         }
+    }
+
+    /// What pacing goes by, as of now.
+    pub(super) fn counters(&self) -> Counters {
+        let external = self.externs.external_declared() - self.external_at_full;
+        let allocated_bytes = self.allocated_bytes() - self.allocated_at_full + external;
+        let has_minor = self.collector.traits().has_minor;
+        let grown_bytes = if has_minor { self.counters.grown_bytes } else { allocated_bytes };
+        Counters { allocated_bytes, grown_bytes, ..self.counters }
     }
 
     /// Bytes of all objects ever allocated, those in the open window included.

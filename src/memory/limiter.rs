@@ -15,6 +15,8 @@ pub enum ResourceKind {
     Table,
     /// A GC heap with its side tables; counted in bytes.
     GcHeap,
+    /// What host values behind a heap's extern objects declare to hold; counted in bytes.
+    External,
 }
 
 /// A growth that is asked for.
@@ -87,6 +89,8 @@ pub struct StoreLimits {
     pub table_elements_max: Option<u64>,
     /// Bytes of a GC heap with its side tables.
     pub heap_bytes_max: Option<u64>,
+    /// Bytes that the host values of a heap declare.
+    pub external_bytes_max: Option<u64>,
 }
 
 impl ResourceLimiter for StoreLimits {
@@ -95,6 +99,7 @@ impl ResourceLimiter for StoreLimits {
             ResourceKind::LinearMemory => self.memory_bytes_max,
             ResourceKind::Table => self.table_elements_max,
             ResourceKind::GcHeap => self.heap_bytes_max,
+            ResourceKind::External => self.external_bytes_max,
         };
         limit.is_none_or(|limit| growth.desired <= limit)
     }

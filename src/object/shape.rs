@@ -91,6 +91,22 @@ impl ObjectInfo {
     }
 }
 
+impl ObjectInfo {
+    /// The offsets of those elements of an array of references that lie in `part`, offsets from the object's start;
+    /// none for anything else.
+    #[inline]
+    #[must_use]
+    pub fn ref_elements(&self, part: core::ops::Range<u32>) -> RefSlots<'static> {
+        match self.trace.shape {
+            Shape::RefArray => RefSlots::Range {
+                next: part.start.max(ARRAY_BASE).next_multiple_of(4),
+                end: part.end.min(ARRAY_BASE + 4 * self.length),
+            },
+            _ => RefSlots::Bitmap(0),
+        }
+    }
+}
+
 /// The offsets of an object's references, in ascending order.
 #[derive(Clone, Debug)]
 pub enum RefSlots<'t> {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::RootArray;
 use crate::error::Corruption;
+use crate::heap::GcHeap;
 use crate::trace::{RootCategory, RootVisitor};
 
 /// Slots whose owners were dropped, to be freed by the store at its next convenience. Owners may be dropped on any
@@ -26,7 +28,7 @@ impl Drop for OwnedSlot {
 /// The owned roots of one store.
 #[derive(Debug, Default)]
 pub struct OwnedRoots {
-    slots: Vec<u32>,
+    slots: RootArray,
     free: Vec<u32>,
     released: Arc<Released>,
 }
@@ -50,39 +52,45 @@ impl OwnedRoots {
         self.len() == 0
     }
 
-    /// Roots a raw reference until the owner is dropped; `None` if there are 2^32 roots.
-    pub fn insert(&mut self, raw: u32) -> Option<OwnedSlot> {
+    /// Roots a raw reference until the owner is dropped; `None` if there are 2^32 roots, or no memory for more.
+    ///
+    /// # Errors
+    /// If the collector found a reference that leads to no object.
+    pub fn insert(&mut self, heap: &mut GcHeap, raw: u32) -> Result<Option<OwnedSlot>, Corruption> {
         if self.free.is_empty() {
-            self.reclaim();
+            self.reclaim(|slots, slot| slots.set(heap, slot, 0).unwrap_or(Ok(())))?;
         }
         let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                let slot = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(0);
+            Some(slot) => {
+                self.slots.set(heap, slot as usize, raw).unwrap_or(Ok(()))?;
                 slot
             }
+            None => match u32::try_from(self.slots.len()) {
+                Ok(slot) if self.slots.grow(heap, 1, raw)? => slot,
+                _ => return Ok(None),
+            },
         };
-        *self.slots.get_mut(slot as usize)? = raw;
-        Some(OwnedSlot { released: Arc::clone(&self.released), slot })
+        Ok(Some(OwnedSlot { released: Arc::clone(&self.released), slot }))
     }
 
     /// The raw reference that a handle roots; `None` if it is one of another store.
     #[inline]
     #[must_use]
     pub fn get(&self, handle: &OwnedSlot) -> Option<u32> {
-        if Arc::ptr_eq(&self.released, &handle.released) { self.slots.get(handle.slot as usize).copied() } else { None }
+        if Arc::ptr_eq(&self.released, &handle.released) { self.slots.get(handle.slot as usize) } else { None }
     }
 
-    /// Frees the slots whose owners were dropped.
-    pub fn reclaim(&mut self) {
+    /// Frees the slots whose owners were dropped, after `clear` wrote null to each.
+    fn reclaim(
+        &mut self,
+        mut clear: impl FnMut(&mut RootArray, usize) -> Result<(), Corruption>,
+    ) -> Result<(), Corruption> {
         let mut released = self.released.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for slot in released.drain(..) {
-            if let Some(raw) = self.slots.get_mut(slot as usize) {
-                *raw = 0;
-                self.free.push(slot);
-            }
+        while let Some(slot) = released.pop() {
+            clear(&mut self.slots, slot as usize)?;
+            self.free.push(slot);
         }
+        Ok(())
     }
 
     /// Shows all roots to a collection; those whose owners were dropped are none any more.
@@ -90,40 +98,49 @@ impl OwnedRoots {
     /// # Errors
     /// What the visitor returned.
     pub fn visit(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
-        self.reclaim();
-        visitor.visit(RootCategory::Owned, &mut self.slots)
+        self.reclaim(|slots, slot| slots.set_in_visit(visitor, slot, 0))?;
+        self.slots.visit(RootCategory::Owned, visitor)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::BuiltinCollector;
+    use crate::heap::HeapConfig;
+    use crate::memory::VecMemoryCreator;
+
+    fn heap() -> GcHeap {
+        let collector = BuiltinCollector::default().create();
+        GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator)).unwrap()
+    }
 
     #[test]
     fn slots_are_reused_only_after_their_owner_is_gone() {
-        let mut owned = OwnedRoots::new();
-        let first = owned.insert(8).unwrap();
-        let second = owned.insert(16).unwrap();
+        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let mut insert = |owned: &mut OwnedRoots, raw| owned.insert(&mut heap, raw).unwrap().unwrap();
+        let first = insert(&mut owned, 8);
+        let second = insert(&mut owned, 16);
         assert_eq!((owned.get(&first), owned.get(&second)), (Some(8), Some(16)));
         drop(first);
-        let third = owned.insert(24).unwrap();
+        let third = insert(&mut owned, 24);
         assert_eq!((owned.get(&second), owned.get(&third), owned.len()), (Some(16), Some(24), 2));
         assert_eq!(owned.slots.len(), 2);
     }
 
     #[test]
     fn a_handle_of_another_store_is_refused() {
-        let (mut one, mut other) = (OwnedRoots::new(), OwnedRoots::new());
-        let handle = one.insert(8).unwrap();
-        let _same_slot = other.insert(16).unwrap();
+        let (mut one, mut other, mut heap) = (OwnedRoots::new(), OwnedRoots::new(), heap());
+        let handle = one.insert(&mut heap, 8).unwrap().unwrap();
+        let _same_slot = other.insert(&mut heap, 16).unwrap().unwrap();
         assert_eq!(other.get(&handle), None);
     }
 
     #[test]
     fn a_million_rounds_leave_memory_flat() {
-        let mut owned = OwnedRoots::new();
+        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
         for round in 0..1_000_000 {
-            let handle = owned.insert(8 * (round + 1)).unwrap();
+            let handle = owned.insert(&mut heap, 8 * (round + 1)).unwrap().unwrap();
             assert_eq!(owned.get(&handle), Some(8 * (round + 1)));
         }
         assert!(owned.slots.len() <= 2, "{}", owned.slots.len());

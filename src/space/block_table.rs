@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{GRANULE_BYTES, GRANULE_SHIFT, Granule, RESERVED_BYTES};
+use super::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule, RESERVED_BYTES};
 
 /// A block of small objects: an aligned run of granules whose length is fixed for each heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,10 +42,14 @@ pub struct BlockTable {
     /// Granules of large objects.
     large_granules: usize,
     large_count: usize,
-    /// Blocks that carry the collector's flag.
+    /// Blocks that carry the collector's own flag.
     tagged_blocks: usize,
+    /// Granules that are cards.
+    cards: usize,
     /// No block place below this one is free.
     lowest_free: usize,
+    /// Block places that are not handed out: room is being made there for a large object.
+    held: Range<usize>,
     /// No granule from this one on is free.
     highest_free: usize,
 }
@@ -70,7 +74,9 @@ impl BlockTable {
             large_granules: 0,
             large_count: 0,
             tagged_blocks: 0,
+            cards: 0,
             lowest_free: 0,
+            held: 0..0,
             highest_free: 0,
         }
     }
@@ -121,7 +127,7 @@ impl BlockTable {
         self.large_count
     }
 
-    /// Blocks that carry the collector's flag.
+    /// Blocks that carry the collector's own flag.
     #[must_use]
     pub fn tagged_blocks(&self) -> usize {
         self.tagged_blocks
@@ -225,18 +231,37 @@ impl BlockTable {
         Some(LargeRun { start: offset, bytes: to_offset(1 + more) })
     }
 
-    /// Takes the lowest free block.
+    /// Takes the lowest free block that is not held.
     pub fn take_block(&mut self) -> Option<Block> {
         if self.free_blocks == 0 {
             return None;
         }
-        let place =
-            (self.lowest_free..self.committed() / self.block_granules).find(|&place| self.is_free_place(place))?;
+        let mut places = self.lowest_free..self.committed() / self.block_granules;
+        let place = places.find(|place| !self.held.contains(place) && self.is_free_place(*place))?;
         self.set(self.granules_of(place), Granule::as_block);
-        self.lowest_free = place + 1;
+        if self.held.is_empty() {
+            self.lowest_free = place + 1;
+        }
         self.free_blocks -= 1;
         self.used_blocks += 1;
         Some(self.block_of_place(place))
+    }
+
+    /// Keeps the free blocks between two offsets from being taken, until [`BlockTable::end_hold`].
+    pub fn hold(&mut self, range: Range<u32>) {
+        self.held = granule_of(range.start) / self.block_granules..granule_of(range.end) / self.block_granules;
+    }
+
+    /// Ends what [`BlockTable::hold`] began.
+    pub fn end_hold(&mut self) {
+        self.held = 0..0;
+    }
+
+    /// Whether the block place that `offset` lies in is committed and holds no part of a large object.
+    #[must_use]
+    pub fn is_free_or_block(&self, offset: u32) -> bool {
+        let place = granule_of(offset) / self.block_granules;
+        self.granule_at(offset).is_block() || self.is_free_place(place)
     }
 
     /// Gives up the block that `offset` lies in. Does nothing if there is none.
@@ -279,6 +304,8 @@ impl BlockTable {
             let range = granule_of(run.start)..granule_of(run.start) + granule_of(run.bytes);
             self.large_granules -= range.len();
             self.large_count -= 1;
+            let states = self.states.get(range.clone()).unwrap_or_default();
+            self.cards -= states.iter().filter(|&&bits| Granule::from_bits(bits).has(Flag::Card)).count();
             self.set(range.clone(), Granule::freed);
             self.free_blocks += self.free_places_in(&range);
             self.lowest_free = self.lowest_free.min(range.start / self.block_granules);
@@ -307,16 +334,56 @@ impl BlockTable {
         }
     }
 
-    /// Sets or clears the collector's flag of the block or the large object at `offset`.
+    /// Sets or clears the collector's own flag of the block or the large object at `offset`.
     pub fn set_tag(&mut self, offset: u32, tag: bool) {
-        let granule = granule_of(offset);
-        if self.granule_at(offset).is_block() {
-            self.tagged_blocks -= usize::from(self.granule_at(offset).is_tagged());
+        let state = self.granule_at(offset);
+        if state.is_block() {
+            self.tagged_blocks -= usize::from(state.is_tagged());
             self.tagged_blocks += usize::from(tag);
-            self.set(self.granules_of(granule / self.block_granules), |state| state.with_tag(tag));
-        } else if granule < self.committed() {
-            self.set(granule..granule + 1, |state| state.with_tag(tag));
         }
+        self.set_flag(offset, Flag::Tag, tag);
+    }
+
+    /// Tells whether nothing in the block or the large object at `offset` has survived a collection yet.
+    pub fn set_young(&mut self, offset: u32, young: bool) {
+        self.set_flag(offset, Flag::Young, young);
+    }
+
+    fn set_flag(&mut self, offset: u32, flag: Flag, on: bool) {
+        let granule = granule_of(offset);
+        let granules = if self.granule_at(offset).is_block() {
+            self.granules_of(granule / self.block_granules)
+        } else {
+            granule..granule + 1
+        };
+        self.set(granules, |state| state.with(flag, on));
+    }
+
+    /// Notes that the collector knows of writes to the part of a large array that `offset` lies in; tells whether that
+    /// is new.
+    pub fn set_card(&mut self, offset: u32) -> bool {
+        let granule = granule_of(offset);
+        let is_new = !self.granule_at(offset).has(Flag::Card) && granule < self.committed();
+        self.set(granule..granule + 1, |state| state.with(Flag::Card, true));
+        self.cards += usize::from(is_new);
+        is_new
+    }
+
+    /// Takes away the first card at or above `from`: gives the large object that it belongs to, and its bytes.
+    ///
+    /// Cards below `from` are not found any more.
+    pub fn take_card(&mut self, from: u32) -> Option<(u32, Range<u32>)> {
+        if self.cards == 0 {
+            return None;
+        }
+        let first = granule_of(from);
+        let has_card = |&bits: &u8| Granule::from_bits(bits).has(Flag::Card);
+        let found = first + self.states.get(first..)?.iter().position(has_card)?;
+        let is_start = |&bits: &u8| Granule::from_bits(bits).is_large_start();
+        let start = self.states.get(..=found)?.iter().rposition(is_start)?;
+        self.set(found..found + 1, |state| state.with(Flag::Card, false));
+        self.cards -= 1;
+        Some((to_offset(start), to_offset(found)..to_offset(found + 1)))
     }
 
     /// Tells that the whole granules inside `range` are zero again.
@@ -329,6 +396,15 @@ impl BlockTable {
     pub fn mark_dirty(&mut self, range: Range<u32>) {
         let last = granule_of(range.end.next_multiple_of(GRANULE_BYTES));
         self.set(granule_of(range.start)..last, |state| state.with_zero(false));
+    }
+
+    /// The next run of free granules, from `from` on, that were written to since they were last known to be zero.
+    #[must_use]
+    pub fn next_written_free(&self, from: u32) -> Option<Range<u32>> {
+        let is_wanted = |bits: &u8| Granule::from_bits(*bits).is_free() && !Granule::from_bits(*bits).is_zero();
+        let first = granule_of(from) + self.states.get(granule_of(from)..)?.iter().position(is_wanted)?;
+        let length = self.states.get(first..)?.iter().take_while(|bits| is_wanted(bits)).count();
+        Some(to_offset(first)..to_offset(first + length))
     }
 
     /// Bytes of the longest run of free committed granules.

@@ -6,6 +6,18 @@ pub const GRANULE_SHIFT: u32 = 12;
 /// Bytes of a granule: the unit in which the block table keeps account of the heap.
 pub const GRANULE_BYTES: u32 = 1 << GRANULE_SHIFT;
 
+/// What collectors note of a block, a large object or a card; cleared when the granule is freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Flag {
+    /// The collector's own: 'to be evacuated' of a block, 'marked' of a large object.
+    Tag = 1 << 2,
+    /// Of a block or a large object: nothing in it has survived a collection yet.
+    Young = 1 << 3,
+    /// Of a part of a large array: the collector was told that references in it are overwritten.
+    Card = 1 << 4,
+}
+
 /// The state of one granule: its use, and flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
@@ -17,8 +29,6 @@ impl Granule {
     const LARGE_START: u8 = 2;
     const LARGE_REST: u8 = 3;
 
-    /// The collector's own flag; cleared when the granule is freed.
-    const TAG: u8 = 1 << 2;
     /// The granule was written to since its pages were last known to be zero.
     const DIRTY: u8 = 1 << 7;
 
@@ -94,17 +104,30 @@ impl Granule {
         Granule(if zero { self.0 & !Self::DIRTY } else { self.0 | Self::DIRTY })
     }
 
-    /// The collector's flag: 'to be evacuated' of a block, 'marked' of a large object.
+    /// Whether a flag is set.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, flag: Flag) -> bool {
+        self.0 & flag as u8 != 0
+    }
+
+    /// Whether the collector's own flag is set.
     #[inline]
     #[must_use]
     pub const fn is_tagged(self) -> bool {
-        self.0 & Self::TAG != 0
+        self.has(Flag::Tag)
     }
 
-    /// The same granule with the collector's flag set or clear.
+    /// Whether nothing here has survived a collection yet.
     #[inline]
     #[must_use]
-    pub(super) const fn with_tag(self, tag: bool) -> Granule {
-        Granule(if tag { self.0 | Self::TAG } else { self.0 & !Self::TAG })
+    pub const fn is_young(self) -> bool {
+        self.has(Flag::Young)
+    }
+
+    /// The same granule with a flag set or clear.
+    #[inline]
+    pub(super) const fn with(self, flag: Flag, on: bool) -> Granule {
+        Granule(if on { self.0 | flag as u8 } else { self.0 & !(flag as u8) })
     }
 }

@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use super::{Block, TableRefused};
+use super::{Block, BlockTable, TableRefused, Window};
 
 /// Bytes of a line.
 pub const LINE_BYTES: u32 = 256;
@@ -101,6 +101,25 @@ impl LineTable {
                 return Some(run);
             }
             line = end;
+        }
+        None
+    }
+
+    /// The next free run of lines in a block in use, from `from` on, that has room for `bytes` bytes. Young and tagged
+    /// blocks have none.
+    #[must_use]
+    pub fn next_run(&self, blocks: &BlockTable, from: u32, bytes: u32) -> Option<Window> {
+        let mut next = Some(from);
+        while let Some(at) = next {
+            // The block that `from` lies in counts from there on.
+            let start = if blocks.block_at(at).is_some() { at } else { blocks.next_used(at)? };
+            let state = blocks.granule_at(start);
+            if let Some(block) = blocks.block_at(start).filter(|_| !state.is_young() && !state.is_tagged())
+                && let Some(run) = self.free_run(block, start, bytes)
+            {
+                return Some(Window { cursor: run.start, limit: run.end });
+            }
+            next = blocks.next_used(blocks.used_end(start));
         }
         None
     }

@@ -21,7 +21,7 @@ mod window;
 
 pub use bit_table::BitTable;
 pub use block_table::{Block, BlockTable, LargeRun, TableRefused};
-pub use granule::{GRANULE_BYTES, GRANULE_SHIFT, Granule};
+pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
 pub use line_table::{LINE_BYTES, LineTable};
 pub use window::Window;
 

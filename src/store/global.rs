@@ -62,7 +62,7 @@ impl StoreOpaque {
         let is_gc_ref = matches!(ty.content(), ValType::Ref(ty) if ty.is_vmgcref_type());
         let slot = if is_gc_ref {
             let slot = self.roots.global_refs.len();
-            if !self.roots.global_refs.grow(&mut self.heap, 1, low_word(raw)) {
+            if !self.roots.global_refs.grow(&mut self.heap, 1, low_word(raw))? {
                 return Err(host_memory(4).into());
             }
             Some(slot)

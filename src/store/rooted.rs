@@ -70,7 +70,7 @@ impl<K> Rooted<K> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let raw = self.raw_in(opaque)?;
-        let slot = opaque.roots.owned.insert(raw).ok_or_else(too_many_roots)?;
+        let slot = opaque.roots.owned.insert(&mut opaque.heap, raw)?.ok_or_else(too_many_roots)?;
         Ok(OwnedRooted { store: opaque.id, slot, kind: PhantomData })
     }
 

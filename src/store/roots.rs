@@ -137,7 +137,8 @@ impl RefArray {
                 }
                 grown
             }
-            RefArray::Gc(roots) => roots.grow(heap, count, raw),
+            // A collector that finds the heap damaged has said so to the heap, which refuses from then on.
+            RefArray::Gc(roots) => roots.grow(heap, count, raw).unwrap_or(false),
         }
     }
 

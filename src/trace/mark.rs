@@ -1,18 +1,15 @@
-//! Marking objects where they lie, and evacuating those in tagged blocks on the way.
+//! Marking objects where they lie, and evacuating those in the blocks that a trace is to empty on the way.
 //!
-//! Bounds: each object is marked once and scanned once; the sizes of all objects scanned add up to no more than the
-//! blocks and large runs in use, or they overlap and that is `Corruption`. The work list has a fixed capacity: what does
-//! not fit is noted in a grey bitmap and found again from there. Nothing here needs host memory while it runs.
+//! Bounds: each object is marked or moved once and scanned once; the sizes of all objects found alive add up to no more
+//! than the blocks and large runs in use, or they overlap and that is `Corruption`; so do those of remembered objects.
 
+use super::marking::Task;
 use super::relocate::{check_fits_block, forwarded, move_object};
-use super::{Budget, Progress, RootCategory, RootVisitor};
+use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind};
 use crate::error::{Corruption, CorruptionKind};
 use crate::memory::prefetch;
-use crate::object::{self, ObjectInfo, TypeTable};
-use crate::space::{BitTable, BlockTable, GRANULE_BYTES, LineTable, TableRefused, Window};
-
-/// Objects that the work list holds before the grey bitmap takes the rest.
-const WORK_LIST_MAX: usize = 32 << 10;
+use crate::object::{self, ObjectInfo, RefSlots, TypeTable, VMGcHeader};
+use crate::space::{BlockTable, Flag, GRANULE_BYTES, Granule};
 
 /// Objects whose bytes are being fetched while others are scanned: a cache miss takes as long as scanning a few.
 const FETCHING: usize = 8;
@@ -20,120 +17,17 @@ const FETCHING: usize = 8;
 /// References scanned before the next object of the work list gets its turn, so that a large array is no long step.
 const SLICE_REFS: u32 = 4096;
 
-/// An object to be scanned from a slot on.
-#[derive(Clone, Copy, Debug, Default)]
-struct Task {
-    object: u32,
-    /// How many of its references were scanned already.
-    done: u32,
-}
-
-/// What a trace of a whole heap knows; it outlives the steps of a cycle.
-#[derive(Debug)]
-pub struct Marking {
-    marked: BitTable,
-    /// Marked objects that the work list had no room for.
-    grey: BitTable,
-    /// No grey object lies below this offset.
-    grey_from: u32,
-    /// The lines of live objects, as far as they are known.
-    lines: LineTable,
-    work: Vec<Task>,
-    /// Room for objects that move.
-    destination: Window,
-    report: Marked,
-}
-
-/// What a marking found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marked {
-    /// Bytes of objects that live.
-    pub live_bytes: u64,
-    /// Bytes of objects that were moved.
-    pub copied_bytes: u64,
-    /// Objects that were moved.
-    pub copied_objects: u64,
-    /// Root slots seen, null ones and `i31`s left out, by category.
-    pub roots: [u64; RootCategory::ALL.len()],
-}
-
-impl Marking {
-    /// A marking of an empty heap whose blocks have `block_bytes` bytes.
-    #[must_use]
-    pub fn new(block_bytes: u32) -> Marking {
-        Marking {
-            marked: BitTable::new(),
-            grey: BitTable::new(),
-            grey_from: u32::MAX,
-            lines: LineTable::new(block_bytes),
-            work: Vec::new(),
-            destination: Window::EMPTY,
-            report: Marked::default(),
-        }
-    }
-
-    /// Makes the tables cover a heap of `bytes` bytes.
-    ///
-    /// # Errors
-    /// If the host has no memory for them.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        self.marked.cover(bytes)?;
-        self.grey.cover(bytes)?;
-        self.lines.cover(bytes)?;
-        // Never longer than there can be objects, so that a small heap has a small list.
-        let objects = (bytes / object::OBJECT_BYTES_MIN) as usize;
-        let capacity = objects.min(WORK_LIST_MAX);
-        self.work.try_reserve_exact(capacity.saturating_sub(self.work.len())).map_err(|_| TableRefused)
-    }
-
-    /// Forgets everything, for a new cycle.
-    pub fn restart(&mut self) {
-        self.marked.clear();
-        self.grey.clear();
-        self.grey_from = u32::MAX;
-        self.lines.clear();
-        self.work.clear();
-        self.destination = Window::EMPTY;
-        self.report = Marked::default();
-    }
-
-    /// What was found so far.
-    #[must_use]
-    pub fn report(&self) -> Marked {
-        self.report
-    }
-
-    /// The lines of live objects, once all of them are known; `lines` takes their place.
-    pub fn swap_lines(&mut self, lines: &mut LineTable) {
-        core::mem::swap(&mut self.lines, lines);
-    }
-
-    fn push(&mut self, task: Task) {
-        if self.work.len() < self.work.capacity() {
-            self.work.push(task);
-        } else if self.grey.set(task.object) {
-            self.grey_from = self.grey_from.min(task.object);
-        }
-    }
-
-    /// The next object to be scanned.
-    fn pop(&mut self) -> Option<Task> {
-        if self.work.is_empty() && self.grey_from != u32::MAX {
-            let object = self.grey.take_next(self.grey_from);
-            self.grey_from = object.unwrap_or(u32::MAX);
-            return object.map(|object| Task { object, done: 0 });
-        }
-        self.work.pop()
-    }
-}
-
-/// A marking at work on a heap.
+/// A trace at work on a heap.
 #[derive(Debug)]
 pub struct Marker<'a> {
     bytes: &'a mut [u8],
     types: &'a TypeTable,
     blocks: &'a mut BlockTable,
     marking: &'a mut Marking,
+    /// The flag of blocks whose objects are moved.
+    source: Flag,
+    is_minor: bool,
+    in_place: bool,
     /// Bytes of blocks and large runs in use: the bound of what may be found alive.
     used_bytes: u64,
 }
@@ -148,13 +42,17 @@ impl<'a> Marker<'a> {
         marking: &'a mut Marking,
     ) -> Marker<'a> {
         let used_bytes = u64::from(blocks.used_bytes());
-        Marker { bytes, types, blocks, marking, used_bytes }
+        let (source, is_minor, in_place) = match marking.kind() {
+            TraceKind::Full => (Flag::Tag, false, false),
+            TraceKind::Minor { in_place } => (Flag::Young, true, in_place),
+        };
+        Marker { bytes, types, blocks, marking, source, is_minor, in_place, used_bytes }
     }
 
-    /// Whether blocks are tagged, so that objects move and the marking must not be left half done.
+    /// Whether objects move, so that the trace must not be left half done.
     #[must_use]
     pub fn moves(&self) -> bool {
-        self.blocks.tagged_blocks() > 0
+        self.is_minor || self.blocks.tagged_blocks() > 0
     }
 
     /// Scans objects that were reached, and what is reachable from them, until all are done or `budget` is spent.
@@ -183,16 +81,56 @@ impl<'a> Marker<'a> {
         for task in fetching.into_iter().flatten() {
             if task.done == 0 { self.marking.push(task) } else { self.scan_rest(task)? }
         }
-        let is_done = self.marking.work.is_empty() && self.marking.grey_from == u32::MAX;
-        Ok(if is_done { Progress::Done } else { Progress::More })
+        Ok(if self.marking.is_drained() { Progress::Done } else { Progress::More })
     }
 
-    /// Where the object at `at` is now, if it was reached; valid when [`Marker::drain`] is done.
+    /// Scans the parts of large arrays that were written to since the last minor trace.
+    ///
+    /// # Errors
+    /// If the heap's bytes are not sound.
+    pub fn scan_cards(&mut self) -> Result<(), Corruption> {
+        let mut from = 0;
+        while let Some((at, card)) = self.blocks.take_card(from) {
+            from = card.end;
+            // A young array is scanned as a whole if it lives.
+            if self.blocks.granule_at(at).is_young() {
+                continue;
+            }
+            let info = object::decode(self.bytes, self.types, at)?;
+            self.check_fits_run(at, &info)?;
+            self.marking.report.carded_bytes += u64::from(card.end - card.start);
+            self.scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
+        }
+        Ok(())
+    }
+
+    /// Scans objects that lie one behind the other from `start` to `end`, in old space but never scanned before.
+    ///
+    /// # Errors
+    /// If the heap's bytes are not sound.
+    pub fn scan_dense(&mut self, start: u32, end: u32) -> Result<(), Corruption> {
+        let mut at = start;
+        while at < end {
+            let info = object::decode(self.bytes, self.types, at)?;
+            check_fits_block(self.blocks, at, &info)?;
+            self.marking.marked.set(at);
+            self.marking.report.live_bytes += u64::from(info.size);
+            self.scan(Task { object: at, done: 0 })?;
+            // Inside the heap, whose end is below 2^32.
+            at += info.size;
+        }
+        Ok(())
+    }
+
+    /// Where the object at `at` is now, if it lives; valid when [`Marker::drain`] is done.
     ///
     /// # Errors
     /// If a forwarding word is not sound.
     pub fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
         let state = self.blocks.granule_at(at);
+        if self.is_minor && !state.is_young() {
+            return Ok(Some(at));
+        }
         if !state.is_block() {
             return Ok((state.is_large_start() && state.is_tagged()).then_some(at));
         }
@@ -200,16 +138,17 @@ impl<'a> Marker<'a> {
             return Ok(Some(at));
         }
         match forwarded(self.bytes, at) {
-            Some(target) if state.is_tagged() => self.forwarding_target(target, at).map(Some),
+            Some(target) if state.has(self.source) => self.forwarding_target(target, at).map(Some),
             _ => Ok(None),
         }
     }
 
     /// Scans a slice of an object and tells what it cost in work units.
+    #[inline]
     fn scan(&mut self, Task { object: at, done }: Task) -> Result<u64, Corruption> {
         let info = object::decode(self.bytes, self.types, at)?;
         if done == 0 {
-            self.admit(at, &info)?;
+            self.enter(at, &info)?;
         }
         let mut slots = info.ref_slots(self.types);
         if done > 0 {
@@ -218,13 +157,7 @@ impl<'a> Marker<'a> {
         }
         let mut scanned = 0;
         for offset in slots.by_ref().take(SLICE_REFS as usize) {
-            let slot = (at + offset) as usize;
-            let raw = object::load_u32(self.bytes, slot).unwrap_or(0);
-            let moved = self.reach(raw)?;
-            if moved != raw {
-                let stored = object::store_u32(self.bytes, slot, moved);
-                debug_assert!(stored.is_some(), "decode found the object inside the heap");
-            }
+            self.scan_slot(at + offset)?;
             scanned += 1;
         }
         if scanned == SLICE_REFS && slots.next().is_some() {
@@ -236,16 +169,47 @@ impl<'a> Marker<'a> {
 
     /// Queues the rest of an array; if the list is full it is scanned at once.
     fn scan_rest(&mut self, rest: Task) -> Result<(), Corruption> {
-        if self.marking.work.len() < self.marking.work.capacity() {
-            self.marking.work.push(rest);
+        if self.marking.push_rest(rest) {
             return Ok(());
         }
         let info = object::decode(self.bytes, self.types, rest.object)?;
-        for offset in info.ref_slots(self.types).skip_refs(rest.done) {
-            let slot = (rest.object + offset) as usize;
-            let moved = self.reach(object::load_u32(self.bytes, slot).unwrap_or(0))?;
-            let stored = object::store_u32(self.bytes, slot, moved);
+        self.scan_slots(rest.object, info.ref_slots(self.types).skip_refs(rest.done))
+    }
+
+    fn scan_slots(&mut self, at: u32, slots: RefSlots<'_>) -> Result<(), Corruption> {
+        for offset in slots {
+            self.scan_slot(at + offset)?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn scan_slot(&mut self, slot: u32) -> Result<(), Corruption> {
+        let raw = object::load_u32(self.bytes, slot as usize).unwrap_or(0);
+        let moved = self.reach(raw)?;
+        if moved != raw {
+            let stored = object::store_u32(self.bytes, slot as usize, moved);
             debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        }
+        Ok(())
+    }
+
+    /// What is done once with each object that is scanned: it is accounted for, and asks to be logged if it is to.
+    #[inline]
+    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+        self.marking.report.scanned_bytes += u64::from(info.size);
+        if self.is_minor {
+            // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
+            // was given up had queued: old objects, each once.
+            if self.marking.report.scanned_bytes > 3 * self.used_bytes {
+                return Err(Corruption::new(CorruptionKind::Overlap, at));
+            }
+        } else {
+            self.admit(at, info)?;
+        }
+        if self.marking.arms && info.has_refs() && !info.header.is_log() {
+            let armed = object::store_u32(self.bytes, at as usize, info.header.with_log(true).bits());
+            debug_assert!(armed.is_some(), "decode found the object inside the heap");
         }
         Ok(())
     }
@@ -254,34 +218,44 @@ impl<'a> Marker<'a> {
     /// its lines.
     #[inline]
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        let size = u64::from(info.size);
         if self.blocks.granule_at(at).is_block() {
             check_fits_block(self.blocks, at, info)?;
-            self.marking.lines.occupy(at, info.size);
-        } else if self.blocks.large_at(at).is_none_or(|run| run.bytes < info.size) {
-            return Err(Corruption::new(CorruptionKind::BadSize, at));
+            let lines = if self.is_minor { &mut self.marking.lines } else { &mut self.marking.next_lines };
+            lines.occupy(at, info.size);
+        } else {
+            self.check_fits_run(at, info)?;
         }
-        self.marking.report.live_bytes += size;
+        self.marking.report.live_bytes += u64::from(info.size);
         if self.marking.report.live_bytes > self.used_bytes {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
         }
         Ok(())
     }
 
+    fn check_fits_run(&self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+        match self.blocks.large_at(at) {
+            Some(run) if info.size <= run.bytes => Ok(()),
+            _ => Err(Corruption::new(CorruptionKind::BadSize, at)),
+        }
+    }
+
     /// The new value of a reference, after marking or moving what it leads to.
-    #[inline]
+    #[inline(always)]
     fn reach(&mut self, raw: u32) -> Result<u32, Corruption> {
         if raw == 0 || raw & 1 != 0 {
             return Ok(raw);
         }
         let state = self.blocks.granule_at(raw);
+        if self.is_minor {
+            return if state.is_young() { self.promote(raw, state) } else { Ok(raw) };
+        }
         if !state.is_block() {
-            return self.reach_large(raw);
+            return self.reach_large(raw, state);
         }
         if raw & (object::OBJECT_ALIGN - 1) != 0 {
             return Err(Corruption::new(CorruptionKind::Misaligned, raw));
         }
-        if state.is_tagged() {
+        if state.has(self.source) {
             return self.evacuate(raw);
         }
         if self.marking.marked.set(raw) {
@@ -290,58 +264,71 @@ impl<'a> Marker<'a> {
         Ok(raw)
     }
 
+    #[inline]
+    fn promote(&mut self, raw: u32, state: Granule) -> Result<u32, Corruption> {
+        if !state.is_block() {
+            return self.reach_large(raw, state);
+        }
+        if raw & (object::OBJECT_ALIGN - 1) != 0 {
+            return Err(Corruption::new(CorruptionKind::Misaligned, raw));
+        }
+        self.evacuate(raw)
+    }
+
     #[cold]
-    fn reach_large(&mut self, raw: u32) -> Result<u32, Corruption> {
-        let state = self.blocks.granule_at(raw);
+    fn reach_large(&mut self, raw: u32, state: Granule) -> Result<u32, Corruption> {
         if !raw.is_multiple_of(GRANULE_BYTES) || !state.is_large_start() {
             return Err(Corruption::new(CorruptionKind::FreeSpace, raw));
         }
         if !state.is_tagged() {
             self.blocks.set_tag(raw, true);
+            if self.is_minor {
+                let info = object::decode(self.bytes, self.types, raw)?;
+                self.admit(raw, &info)?;
+            }
             self.marking.push(Task { object: raw, done: 0 });
         }
         Ok(raw)
     }
 
-    /// Moves an object out of a tagged block, or marks it there if there is no room elsewhere.
+    /// Moves an object out of its block, or marks it there if there is no room elsewhere.
+    #[inline]
     fn evacuate(&mut self, at: u32) -> Result<u32, Corruption> {
+        let word = object::load_u32(self.bytes, at as usize).unwrap_or(0);
+        if let Some(target) = VMGcHeader::from_bits(word).forwarded_to() {
+            return self.forwarding_target(target, at);
+        }
         if self.marking.marked.get(at) {
             return Ok(at);
         }
-        if let Some(target) = forwarded(self.bytes, at) {
-            return self.forwarding_target(target, at);
-        }
         let info = object::decode(self.bytes, self.types, at)?;
         check_fits_block(self.blocks, at, &info)?;
-        let Some(target) = self.take(info.size) else {
-            self.marking.marked.set(at);
-            self.marking.push(Task { object: at, done: 0 });
-            return Ok(at);
+        let room = if self.in_place { None } else { self.marking.take_destination(self.blocks, info.size) };
+        let place = match room {
+            Some(target) => {
+                move_object(self.bytes, at, target, info.size);
+                self.marking.report.copied_bytes += u64::from(info.size);
+                self.marking.report.copied_objects += 1;
+                target
+            }
+            None => at,
         };
-        move_object(self.bytes, at, target, info.size);
-        self.marking.report.copied_bytes += u64::from(info.size);
-        self.marking.report.copied_objects += 1;
-        self.marking.marked.set(target);
-        self.marking.push(Task { object: target, done: 0 });
-        Ok(target)
-    }
-
-    /// Room for an object that moves, in a block that is not tagged.
-    fn take(&mut self, bytes: u32) -> Option<u32> {
-        if let Some(at) = self.marking.destination.take(bytes) {
-            return Some(at);
+        self.marking.marked.set(place);
+        if self.is_minor {
+            self.admit(place, &info)?;
+            if !info.has_refs() {
+                return Ok(place);
+            }
         }
-        let block = self.blocks.take_block()?;
-        self.blocks.mark_dirty(block.start..block.end);
-        self.used_bytes += u64::from(block.end - block.start);
-        self.marking.destination = Window { cursor: block.start, limit: block.end };
-        self.marking.destination.take(bytes)
+        self.marking.push(Task { object: place, done: 0 });
+        Ok(place)
     }
 
-    /// One hop: a forwarding word leads to a marked object in a block that is not tagged.
+    /// One hop: a forwarding word leads to a marked object in a block that nothing is moved out of.
+    #[inline]
     fn forwarding_target(&self, target: u32, at: u32) -> Result<u32, Corruption> {
         let state = self.blocks.granule_at(target);
-        if state.is_block() && !state.is_tagged() && target & 7 == 0 && self.marking.marked.get(target) {
+        if state.is_block() && !state.has(self.source) && target & 7 == 0 && self.marking.marked.get(target) {
             Ok(target)
         } else {
             Err(Corruption::new(CorruptionKind::BadForwarding, at))
@@ -363,5 +350,15 @@ impl RootVisitor for Marker<'_> {
             *count += seen;
         }
         Ok(())
+    }
+
+    /// What a minor trace was shown is old afterwards: until it is written to, there is nothing to find in it.
+    fn visit_chunk(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<bool, Corruption> {
+        self.visit(category, slots)?;
+        Ok(self.is_minor)
+    }
+
+    fn wants_unwritten(&self) -> bool {
+        !self.is_minor
     }
 }

@@ -9,12 +9,14 @@
 mod budget;
 mod evacuate;
 mod mark;
+mod marking;
 mod relocate;
 mod roots;
 mod weak;
 
 pub use budget::{Budget, Progress};
 pub use evacuate::{Destinations, Evacuation, Evacuator};
-pub use mark::{Marked, Marker, Marking};
+pub use mark::Marker;
+pub use marking::{Marked, Marking, TraceKind};
 pub use roots::{RootCategory, RootSource, RootVisitor};
-pub use weak::WeakEntries;
+pub use weak::{WeakEntries, WeakScope};

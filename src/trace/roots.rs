@@ -73,6 +73,29 @@ pub trait RootVisitor {
     /// # Errors
     /// If a reference leads to no object.
     fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption>;
+
+    /// Handles a chunk of slots whose overwrites a collector can be told of, and tells whether it wants to be: the
+    /// next one is logged then, as that of an object whose LOG bit is set.
+    ///
+    /// # Errors
+    /// As for [`RootVisitor::visit`], which is what this does unless said otherwise.
+    fn visit_chunk(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<bool, Corruption> {
+        self.visit(category, slots).map(|()| false)
+    }
+
+    /// Whether chunks must be shown that nobody wrote to since the collector asked to be told of that.
+    fn wants_unwritten(&self) -> bool {
+        true
+    }
+
+    /// Slots of a chunk are about to be overwritten in the course of the visit; `slots` is the chunk as it was.
+    ///
+    /// # Errors
+    /// If a reference leads to no object.
+    fn overwritten(&mut self, slots: &[u32]) -> Result<(), Corruption> {
+        let _ = slots;
+        Ok(())
+    }
 }
 
 impl<F: FnMut(RootCategory, &mut [u32]) -> Result<(), Corruption>> RootVisitor for F {

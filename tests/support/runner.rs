@@ -562,6 +562,7 @@ impl Walk<'_> {
             assert_eq!(payload.number, object.payload, "operation {at}: extern object {number}");
             return format!("{number}: extern {}", payload.number);
         };
+        let header = header.with_log(false);
         assert_eq!(header, world.kinds[kind].object.header(), "operation {at}: header of object {number}");
         if kind >= BYTES {
             assert_eq!(heap.array_len(raw).ok(), u32::try_from(object.cells.len()).ok(), "operation {at}: {number}");

@@ -227,6 +227,7 @@ impl Settings {
             zeal: NonZeroU32::new(self.zeal),
             verify: self.checked,
             poison: self.checked,
+            ..HeapConfig::default()
         }
     }
 

@@ -1,0 +1,257 @@
+//! The generational collector: young objects are collected often, old ones rarely.
+//!
+//! New objects come to lie in blocks flagged young. A minor cycle finds those of them that live, from the roots, from
+//! old objects that were written to (told through the LOG bit, and of large arrays by cards) and from root chunks that
+//! were written to, and makes them old: it moves them into free lines of old space or fresh blocks, or leaves them where
+//! they lie if survival is high or there is no room; so it needs no reserve and cannot fail. It costs what survives and
+//! what was written to. A full cycle is a minor one, after which nothing is young, and then a marking of everything.
+
+use super::audit::check_untagged;
+use super::nursery::Nursery;
+use super::region::Regions;
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
+use crate::error::{Corruption, CorruptionKind, OutOfMemory};
+use crate::object::VMGcRef;
+use crate::space::{BlockTable, LargeRun, TableRefused, Window};
+use crate::trace::{Budget, Marker, Progress, TraceKind, WeakScope};
+
+pub(super) const TRAITS: CollectorTraits = CollectorTraits {
+    name: "generational",
+    summary: "collects young objects often and old ones rarely, the latter in place",
+    moves: true,
+    uses_log: true,
+    has_minor: true,
+    ..CollectorTraits::FULL
+};
+
+/// Windows in old blocks that are remembered at most before the next minor cycle.
+const DIRECT_MAX: usize = 256;
+
+/// Young blocks, and an old space of regions.
+#[derive(Debug)]
+pub struct Generational {
+    /// Made when the heap's block size is known.
+    regions: Option<Regions>,
+    nursery: Nursery,
+    /// Starts of young blocks.
+    young: Vec<u32>,
+    /// Starts of young large objects.
+    young_large: Vec<u32>,
+    /// A piece of a young block that was handed out and came back.
+    leftover: Window,
+    /// Pieces of old blocks that were filled with new objects, for want of free blocks: they are dense.
+    direct: Vec<Window>,
+    /// Whether the open window is the last of `direct`.
+    is_direct: bool,
+    /// Whether growth was asked for since room was last found, and so was refused.
+    asked_growth: bool,
+    /// What the cycle that is open has still to do.
+    phase: Phase,
+    /// Bytes of old objects, as far as known.
+    old_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Minor(Request),
+    Full,
+}
+
+impl Generational {
+    /// A collector of an empty heap.
+    #[must_use]
+    pub fn new() -> Generational {
+        Generational {
+            regions: None,
+            nursery: Nursery::new(),
+            young: Vec::new(),
+            young_large: Vec::new(),
+            leftover: Window::EMPTY,
+            direct: Vec::new(),
+            is_direct: false,
+            asked_growth: false,
+            phase: Phase::Full,
+            old_bytes: 0,
+        }
+    }
+
+    /// Whether anything was born since the last cycle.
+    fn has_young(&self) -> bool {
+        !(self.young.is_empty() && self.young_large.is_empty() && self.direct.is_empty())
+    }
+
+    /// No room was found: a heap that can grow does, one that cannot looks at its young objects first.
+    fn no_room(&mut self, blocks: &BlockTable) -> RefillError {
+        if blocks.committed_bytes() == blocks.limit_bytes() && self.has_young() {
+            return RefillError::Due;
+        }
+        self.asked_growth = true;
+        RefillError::NoRoom
+    }
+
+    /// Promotes what is young and lives, and frees the rest.
+    fn minor(&mut self, cycle: &mut Cycle<'_>) -> Result<(), Corruption> {
+        let Some(Regions { marking, .. }) = &mut self.regions else { return Ok(()) };
+        let Cycle { parts, roots, weak, report } = cycle;
+        marking.begin(TraceKind::Minor { in_place: self.nursery.promotes_in_place() });
+        let mut marker = Marker::new(parts.memory.bytes_mut(), parts.types, parts.blocks, marking);
+        for window in self.direct.drain(..) {
+            marker.scan_dense(window.cursor, window.limit)?;
+        }
+        marker.scan_cards()?;
+        roots.visit_roots(&mut marker)?;
+        while marker.drain(Budget::UNLIMITED)? == Progress::More {}
+        weak.process(WeakScope::Young, &mut |at| marker.survivor(at))?;
+        let marked = marking.finish();
+        report.add_minor(&marked, self.old_bytes);
+        self.old_bytes = report.live_bytes;
+        for start in self.young.drain(..) {
+            let lines = marking.lines();
+            match parts.blocks.block_at(start) {
+                Some(block) if lines.occupied(start) > 0 => {
+                    parts.blocks.set_young(start, false);
+                    parts.poison_free_lines(block, lines);
+                }
+                _ => parts.release_block(start),
+            }
+        }
+        for start in self.young_large.drain(..) {
+            if parts.blocks.granule_at(start).is_tagged() {
+                parts.blocks.set_tag(start, false);
+                parts.blocks.set_young(start, false);
+            } else {
+                parts.release_large(start);
+            }
+        }
+        self.nursery.adapt(report);
+        self.nursery.restart(parts.blocks);
+        Ok(())
+    }
+}
+
+impl Default for Generational {
+    fn default() -> Generational {
+        Generational::new()
+    }
+}
+
+impl Collector for Generational {
+    fn traits(&self) -> CollectorTraits {
+        TRAITS
+    }
+
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+        if self.regions.is_none() {
+            self.nursery.restart(blocks);
+            self.direct.try_reserve_exact(DIRECT_MAX).map_err(|_| TableRefused)?;
+        }
+        let young = (bytes / blocks.block_bytes()) as usize;
+        self.young.try_reserve(young.saturating_sub(self.young.len())).map_err(|_| TableRefused)?;
+        self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), true)).cover(bytes)
+    }
+
+    fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
+        match self.direct.last_mut() {
+            Some(open) if self.is_direct => {
+                open.limit = window.cursor;
+                if let Some(Regions { marking, .. }) = &mut self.regions {
+                    marking.give_back(window);
+                }
+            }
+            _ if window.room() > self.leftover.room() => self.leftover = window,
+            _ => {}
+        }
+        self.is_direct = false;
+    }
+
+    fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
+        if self.leftover.room() >= bytes {
+            return Ok(core::mem::replace(&mut self.leftover, Window::EMPTY));
+        }
+        let block_bytes = u64::from(parts.blocks.block_bytes());
+        if !self.nursery.admits(block_bytes) || self.direct.len() == DIRECT_MAX {
+            return Err(RefillError::Due);
+        }
+        if let Some(block) = parts.blocks.take_block() {
+            parts.blocks.set_young(block.start, true);
+            self.young.push(block.start);
+            self.nursery.take(block_bytes);
+            self.asked_growth = false;
+            return Ok(Window { cursor: block.start, limit: block.end });
+        }
+        // Without free blocks, and with no hope of more, new objects go between old ones.
+        let is_last_resort = self.asked_growth || parts.blocks.committed_bytes() == parts.blocks.limit_bytes();
+        if is_last_resort
+            && let Some(Regions { marking, .. }) = &mut self.regions
+            && let Some(window) = marking.take_room(parts.blocks, bytes)
+        {
+            self.direct.push(window);
+            self.is_direct = true;
+            return Ok(window);
+        }
+        Err(self.no_room(parts.blocks))
+    }
+
+    fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
+        if !self.nursery.admits(bytes) {
+            return Err(RefillError::Due);
+        }
+        if self.young_large.try_reserve(1).is_err() {
+            return Err(RefillError::NoRoom);
+        }
+        let Some(run) = parts.blocks.take_large(bytes) else { return Err(self.no_room(parts.blocks)) };
+        parts.blocks.set_young(run.start, true);
+        self.young_large.push(run.start);
+        self.nursery.take(u64::from(run.bytes));
+        self.asked_growth = false;
+        Ok(run)
+    }
+
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
+        parts.clear_log(object)?;
+        let at = object.as_raw_u32();
+        let state = parts.blocks.granule_at(at);
+        if state.is_free() || state.is_large_rest() {
+            return Err(Corruption::new(CorruptionKind::FreeSpace, at));
+        }
+        // Young objects are scanned if they live; a bit that was set in one without a reason is no harm.
+        if let Some(Regions { marking, .. }) = self.regions.as_mut().filter(|_| !state.is_young()) {
+            marking.remember(at);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, _parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+        self.leftover = Window::EMPTY;
+        self.phase = Phase::Minor(request);
+        Ok(())
+    }
+
+    /// The minor cycle is one step; the marking that follows in a full one takes as many as it is given.
+    fn step(&mut self, cycle: &mut Cycle<'_>, budget: Budget) -> Result<Progress, Corruption> {
+        if let Phase::Minor(request) = self.phase {
+            self.minor(cycle)?;
+            if request.kind == CycleKind::Minor {
+                return Ok(Progress::Done);
+            }
+            self.phase = Phase::Full;
+            if let Some(regions) = &mut self.regions {
+                regions.begin(&mut cycle.parts, request);
+            }
+            if budget != Budget::UNLIMITED {
+                return Ok(Progress::More);
+            }
+        }
+        let Some(regions) = &mut self.regions else { return Ok(Progress::Done) };
+        let progress = regions.step(cycle, budget)?;
+        if progress == Progress::Done {
+            self.old_bytes = cycle.report.live_bytes;
+            self.nursery.restart(cycle.parts.blocks);
+        }
+        Ok(progress)
+    }
+
+    fn audit(&self, audit: &mut Audit<'_>) {
+        check_untagged(audit);
+    }
+}

@@ -1,0 +1,129 @@
+//! How much may be allocated before young objects are looked at: a power of two that follows what that costs.
+//!
+//! Reads only counters of bytes. While little survives, a small nursery that stays in the cache is best; if much work
+//! is done for each byte allocated, a wider one gives objects more time to die. Where nearly all survive, moving them is
+//! in vain, and they are promoted where they lie before anything is widened.
+
+use super::CycleReport;
+use crate::space::BlockTable;
+
+/// The size of the nursery, and how its survivors are promoted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nursery {
+    /// Bytes as the counted costs suggest: a power of two.
+    wanted_bytes: u64,
+    /// Bytes as the heap's size allows.
+    limit_bytes: u64,
+    /// Bytes of blocks and large objects that were handed out since the last cycle.
+    used_bytes: u64,
+    /// Whether the next minor cycle moves nothing.
+    in_place: bool,
+}
+
+impl Nursery {
+    /// The size at first, and the least that it shrinks to: about what a core's own cache holds.
+    pub(super) const BYTES: u64 = 4 << 20;
+    /// The most.
+    const BYTES_MAX: u64 = 64 << 20;
+
+    pub(super) fn new() -> Nursery {
+        Nursery { wanted_bytes: Self::BYTES, limit_bytes: 0, used_bytes: 0, in_place: false }
+    }
+
+    /// Whether `bytes` more fit in. What is larger than all of the nursery fits if nothing else is there.
+    pub(super) fn admits(&self, bytes: u64) -> bool {
+        self.used_bytes == 0 || self.used_bytes + bytes <= self.wanted_bytes.min(self.limit_bytes)
+    }
+
+    /// Notes that `bytes` were handed out.
+    pub(super) fn take(&mut self, bytes: u64) {
+        self.used_bytes += bytes;
+    }
+
+    /// Whether the next minor cycle moves nothing.
+    pub(super) fn promotes_in_place(&self) -> bool {
+        self.in_place
+    }
+
+    /// Begins anew after a cycle, in a heap as it is now: half of what old objects leave free, at least a block.
+    pub(super) fn restart(&mut self, blocks: &BlockTable) {
+        let free = u64::from(blocks.limit_bytes() - blocks.used_bytes());
+        self.limit_bytes = floor_power_of_two(free / 2).max(u64::from(blocks.block_bytes()));
+        self.used_bytes = 0;
+    }
+
+    /// Learns from a minor cycle; to be told before [`Nursery::restart`].
+    pub(super) fn adapt(&mut self, report: &CycleReport) {
+        let (allocated, promoted, work) = (self.used_bytes, report.promoted_bytes, report.work_bytes());
+        if allocated < Self::BYTES / 4 {
+            // Cut short, or in a small heap: nothing to learn from.
+            return;
+        }
+        let was_in_place = self.in_place;
+        self.in_place = if was_in_place { 2 * promoted > allocated } else { 4 * promoted > 3 * allocated };
+        if self.in_place || was_in_place {
+            return;
+        }
+        if 2 * work > allocated {
+            self.wanted_bytes = (2 * self.wanted_bytes).min(Self::BYTES_MAX);
+        } else if 16 * work < allocated {
+            self.wanted_bytes = (self.wanted_bytes / 2).max(Self::BYTES);
+        }
+    }
+}
+
+fn floor_power_of_two(bytes: u64) -> u64 {
+    bytes.checked_ilog2().map_or(0, |exponent| 1 << exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(nursery: &mut Nursery, promoted_bytes: u64, scanned_bytes: u64) -> (u64, bool) {
+        let blocks = BlockTable::new(1 << 30);
+        nursery.restart(&blocks);
+        nursery.take(nursery.wanted_bytes);
+        nursery.adapt(&CycleReport { promoted_bytes, scanned_bytes, ..CycleReport::default() });
+        (nursery.wanted_bytes, nursery.promotes_in_place())
+    }
+
+    #[test]
+    fn it_widens_while_work_is_dear_and_shrinks_again() {
+        let mut nursery = Nursery::new();
+        let base = Nursery::BYTES;
+        assert_eq!(after(&mut nursery, base / 4, base), (2 * base, false));
+        assert_eq!(after(&mut nursery, base / 4, base / 2), (2 * base, false));
+        assert_eq!(after(&mut nursery, 0, 100), (base, false));
+        assert_eq!(after(&mut nursery, 0, 0), (base, false), "never below what it was at first");
+        for _ in 0..10 {
+            after(&mut nursery, 0, 1 << 40);
+        }
+        assert_eq!(nursery.wanted_bytes, Nursery::BYTES_MAX);
+    }
+
+    #[test]
+    fn high_survival_ends_moving_before_anything_is_widened() {
+        let mut nursery = Nursery::new();
+        let base = Nursery::BYTES;
+        assert_eq!(after(&mut nursery, base / 5 * 4, 2 * base), (base, true));
+        assert_eq!(after(&mut nursery, base / 5 * 3, 2 * base), (base, true), "one cycle is no proof");
+        assert_eq!(after(&mut nursery, base / 5 * 2, 2 * base), (base, false));
+    }
+
+    #[test]
+    fn a_small_heap_has_a_small_nursery_and_a_full_one_a_block() {
+        let mut nursery = Nursery::new();
+        let mut blocks = BlockTable::new(1 << 20);
+        blocks.reserve(1 << 20).unwrap();
+        blocks.commit(1 << 20);
+        nursery.restart(&blocks);
+        assert_eq!(nursery.limit_bytes, 512 << 10);
+        assert!(nursery.admits(2 << 20), "anything fits where nothing is");
+        nursery.take(500 << 10);
+        assert!(nursery.admits(12 << 10) && !nursery.admits(13 << 10));
+        while blocks.take_block().is_some() {}
+        nursery.restart(&blocks);
+        assert_eq!(nursery.limit_bytes, 4 << 10);
+    }
+}
