@@ -106,7 +106,7 @@ impl Generational {
         report.add_minor(&marked, self.old_bytes);
         self.old_bytes = report.live_bytes;
         for start in self.young.drain(..) {
-            let lines = marking.lines();
+            let lines = marking.room().lines();
             match parts.blocks.block_at(start) {
                 Some(block) if lines.occupied(start) > 0 => {
                     parts.blocks.set_young(start, false);
@@ -155,7 +155,7 @@ impl Collector for Generational {
             Some(open) if self.is_direct => {
                 open.limit = window.cursor;
                 if let Some(Regions { marking, .. }) = &mut self.regions {
-                    marking.give_back(window);
+                    marking.room_mut().give_back(window);
                 }
             }
             _ if window.room() > self.leftover.room() => self.leftover = window,
@@ -183,7 +183,7 @@ impl Collector for Generational {
         let is_last_resort = self.asked_growth || parts.blocks.committed_bytes() == parts.blocks.limit_bytes();
         if is_last_resort
             && let Some(Regions { marking, .. }) = &mut self.regions
-            && let Some(window) = marking.take_room(parts.blocks, bytes)
+            && let Some(window) = marking.room_mut().take(parts.blocks, bytes)
         {
             self.direct.push(window);
             self.is_direct = true;

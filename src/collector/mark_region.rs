@@ -48,7 +48,7 @@ impl Collector for MarkRegion {
         let kept = if window.room() > self.leftover.room() { window } else { self.leftover };
         let given_up = if kept == window { self.leftover } else { window };
         if let Some(Regions { marking, .. }) = &mut self.regions {
-            marking.give_back(given_up);
+            marking.room_mut().give_back(given_up);
         }
         self.leftover = kept;
     }
@@ -58,7 +58,7 @@ impl Collector for MarkRegion {
             return Ok(core::mem::replace(&mut self.leftover, Window::EMPTY));
         }
         let Some(Regions { marking, .. }) = &mut self.regions else { return Err(RefillError::NoRoom) };
-        marking.take_room(parts.blocks, bytes).ok_or(RefillError::NoRoom)
+        marking.room_mut().take(parts.blocks, bytes).ok_or(RefillError::NoRoom)
     }
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {

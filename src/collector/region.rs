@@ -35,7 +35,7 @@ impl Regions {
         self.rooted = false;
         // A cycle that was given up may have left tags behind.
         clear_tags(parts.blocks);
-        let lines = self.marking.lines();
+        let lines = self.marking.room().lines();
         if parts.move_all {
             choose(parts.blocks, lines, lines.lines());
         } else if request.reason == Reason::Fragmented {
@@ -68,7 +68,7 @@ impl Regions {
     /// Frees what is dead, by the block and by the line. Everything that is left is old.
     fn sweep(&mut self, parts: &mut HeapParts<'_>) {
         parts.blocks.end_hold();
-        let lines = self.marking.lines();
+        let lines = self.marking.room().lines();
         let (mut used_lines, mut all_lines) = (0_u64, 0_u64);
         let mut next = parts.blocks.next_used(0);
         while let Some(start) = next {
