@@ -25,6 +25,7 @@
 //! | layer | room | what it is for |
 //! | --- | --- | --- |
 //! | 10 | `main`, `cli` | the command-line program; public API only |
+//! | 9 | `testkit` | the conformance kit for collectors: model heap, random programs, auditors (feature `testkit`) |
 //! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
 //! | 7 | [`store`] | the embedder's API: engine, store, values, handles |
 //! | 6 | [`root`] | references held outside the heap: arrays, scopes, owned handles |
@@ -93,6 +94,8 @@ pub mod provenance;
 pub mod root;
 pub mod space;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod trace;
 pub mod types;
 #[cfg(feature = "wasm")]
