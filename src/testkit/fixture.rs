@@ -88,7 +88,7 @@ impl Fixture {
     /// If the heap is not sound, or the memory for a cycle is refused.
     #[track_caller]
     pub fn collect(&mut self) {
-        self.heap.collect(&mut self.roots).expect("a sound heap");
+        self.heap.collect(&mut self.roots).unwrap_or_else(|error| panic!("collecting: {error}"));
         self.verify();
     }
 
@@ -98,7 +98,7 @@ impl Fixture {
     /// If the heap is not sound.
     #[track_caller]
     pub fn verify(&mut self) {
-        self.heap.verify(&mut self.roots).expect("a sound heap");
+        self.heap.verify(&mut self.roots).unwrap_or_else(|error| panic!("verifying: {error}"));
     }
 
     /// The reference at `offset` of an object.

@@ -107,7 +107,7 @@ fn references_in_bulk(subject: &Subject<'_>) {
         }
         if subject.traits.collects {
             let arrays = 2 * fixture.world.kinds[REFS].size(length);
-            assert_eq!(fixture.heap.stats().live_bytes, arrays + 10 * 16);
+            assert_eq!(fixture.heap.stats().live_bytes, arrays + 10 * 16, "live bytes");
         }
     }
 }

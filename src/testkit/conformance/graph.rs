@@ -55,7 +55,7 @@ fn references_only(subject: &Subject<'_>) {
         let size = |kind: usize, length| fixture.world.kinds[kind].size(length);
         let arrays = size(REFS, 97) + size(BYTES, 64) + size(INTS, 64) + size(LONGS, 64);
         let pairs = places.len() as u64 * size(PAIR, 0);
-        assert_eq!(fixture.heap.stats().live_bytes, size(SPARSE, 0) + arrays + pairs);
+        assert_eq!(fixture.heap.stats().live_bytes, size(SPARSE, 0) + arrays + pairs, "live bytes");
     }
 }
 
@@ -97,7 +97,7 @@ fn shape(subject: &Subject<'_>) {
             assert_eq!(pair, fixture.roots[0], "the ring is closed");
         }
         if subject.traits.collects {
-            assert_eq!(fixture.heap.stats().live_bytes, 100 * 16 + fixture.world.kinds[REFS].size(3000));
+            assert_eq!(fixture.heap.stats().live_bytes, 100 * 16 + fixture.world.kinds[REFS].size(3000), "live bytes");
         }
     }
 }
@@ -113,7 +113,7 @@ fn garbage_dies(subject: &Subject<'_>) {
         fixture.roots.clear();
         fixture.collect();
         let stats = fixture.heap.stats();
-        assert_eq!((stats.live_bytes, stats.used_bytes), (0, 0), "after {round} collections that it survived");
+        assert_eq!((stats.live_bytes, stats.used_bytes), (0, 0), "bytes live and used, {round} collections survived");
     }
 }
 
@@ -125,7 +125,7 @@ fn cycles_die(subject: &Subject<'_>) {
         fixture.roots.clear();
         fixture.collect();
         let stats = fixture.heap.stats();
-        assert_eq!((stats.live_bytes, stats.used_bytes), (0, 0), "after {round} collections that it survived");
+        assert_eq!((stats.live_bytes, stats.used_bytes), (0, 0), "bytes live and used, {round} collections survived");
     }
 }
 

@@ -51,7 +51,7 @@ fn live_and_die(subject: &Subject<'_>) {
         }
         if subject.traits.collects {
             let alive = fixture.roots.iter().filter(|&&object| object != 0).count() as u64;
-            assert_eq!(fixture.heap.stats().extern_payloads, alive);
+            assert_eq!(fixture.heap.stats().extern_payloads, alive, "host values held after {round} collections");
             assert!((0..50).all(|number| counts[2 * number + 1] == 1), "host values that nobody had are dropped");
         }
     }
