@@ -6,7 +6,6 @@
 //! they lie if survival is high or there is no room; so it needs no reserve and cannot fail. It costs what survives and
 //! what was written to. A full cycle is a minor one, after which nothing is young, and then a marking of everything.
 
-use super::audit::check_untagged;
 use super::nursery::Nursery;
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
@@ -252,6 +251,8 @@ impl Collector for Generational {
     }
 
     fn audit(&self, audit: &mut Audit<'_>) {
-        check_untagged(audit);
+        if let Some(regions) = &self.regions {
+            regions.audit(audit);
+        }
     }
 }

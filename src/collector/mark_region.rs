@@ -4,7 +4,6 @@
 //! are runs of free lines. Sweeping costs by blocks, not by objects. Blocks that are mostly empty are evacuated on the
 //! way when the last cycle left the heap fragmented; evacuation is optional, so that a cycle needs no reserve.
 
-use super::audit::check_untagged;
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
@@ -81,6 +80,8 @@ impl Collector for MarkRegion {
     }
 
     fn audit(&self, audit: &mut Audit<'_>) {
-        check_untagged(audit);
+        if let Some(regions) = &self.regions {
+            regions.audit(audit);
+        }
     }
 }
