@@ -393,7 +393,7 @@ fn the_first_write_to_a_chunk_of_roots_is_heard_until_it_is_armed_again() {
 
 #[test]
 fn copies_within_roots_are_as_if_through_a_copy() {
-    let mut fixture = Fixture::new(&Settings::new(BuiltinCollector::Null, 64 << 10));
+    let mut fixture = Fixture::new(BuiltinCollector::Null.create(), &Settings::new(64 << 10));
     let (heap, mut array) = (&mut fixture.heap, RootArray::new());
     assert_eq!(array.grow(heap, 4, 9), Ok(true));
     array.write(heap, 1, &[16, 24, 0]).expect("in range").expect("sound");

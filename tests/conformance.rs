@@ -21,3 +21,8 @@ fn copying_conforms() {
 fn mark_region_conforms() {
     conforms(BuiltinCollector::MarkRegion);
 }
+
+#[test]
+fn generational_conforms() {
+    conforms(BuiltinCollector::Generational);
+}

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   conformance  one call that tells whether a collector is right, case by case
-//!   wrap         collectors around collectors: a barrier auditor, small steps, moving all that can move
+//!   wrap         collectors around collectors: a barrier auditor, and whatever a test wants to change
 //!   runner       runs a program on a heap and on the model and compares the two
 //!   program      operations as data: random ones, as text, shrunk
 //!   model        a heap without offsets, windows or a collector

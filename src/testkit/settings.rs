@@ -60,6 +60,8 @@ pub struct Settings {
     pub zeal: u32,
     /// Poison what is freed and verify after each collection.
     pub checked: bool,
+    /// Move all that can move at each full collection.
+    pub move_all: bool,
     /// Whether the collector promises room for small objects of [`Settings::promise`] bytes: an allocation that is
     /// refused while less is alive is a failure then.
     pub promises: bool,
@@ -69,7 +71,15 @@ impl Settings {
     /// A mapped heap of at most `max_bytes`, with nothing at first and no checks of its own.
     #[must_use]
     pub const fn new(max_bytes: u64) -> Settings {
-        Settings { bytes: Bytes::Mapped, max_bytes, initial_bytes: 0, zeal: 0, checked: false, promises: true }
+        Settings {
+            bytes: Bytes::Mapped,
+            max_bytes,
+            initial_bytes: 0,
+            zeal: 0,
+            checked: false,
+            move_all: false,
+            promises: true,
+        }
     }
 
     /// The same heap with poison, verified after each collection.
@@ -88,6 +98,8 @@ impl Settings {
             zeal: NonZeroU32::new(self.zeal),
             verify: self.checked,
             poison: self.checked,
+            move_all: self.move_all,
+            ..HeapConfig::default()
         }
     }
 
@@ -133,9 +145,10 @@ impl Settings {
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, max_bytes, initial_bytes, zeal, checked, promises } = *self;
+        let Self { bytes, max_bytes, initial_bytes, zeal, checked, move_all, promises } = *self;
         write!(f, "bytes={} max_bytes={max_bytes} initial_bytes={initial_bytes} zeal={zeal} ", bytes.name())?;
-        write!(f, "checked={} promises={}", u8::from(checked), u8::from(promises))
+        let [checked, move_all, promises] = [checked, move_all, promises].map(u8::from);
+        write!(f, "checked={checked} move_all={move_all} promises={promises}")
     }
 }
 
@@ -156,6 +169,7 @@ impl FromStr for Settings {
                 "initial_bytes" => settings.initial_bytes = number(value)?,
                 "zeal" => settings.zeal = u32::try_from(number(value)?).map_err(|_| NotUnderstood::new(value))?,
                 "checked" => settings.checked = number(value)? != 0,
+                "move_all" => settings.move_all = number(value)? != 0,
                 "promises" => settings.promises = number(value)? != 0,
                 _ => return Err(NotUnderstood::new(key)),
             }

@@ -1,13 +1,14 @@
 //! Collectors with one fault each: what the kit must find.
 
+use core::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tumulus::collector::{BuiltinCollector, Collector, Cycle, HeapParts, Reason, RefillError};
+use tumulus::collector::{BuiltinCollector, Collector, Cycle, CycleKind, HeapParts, RefillError, Request};
 use tumulus::error::{Corruption, OutOfMemory};
 use tumulus::object::{self, VMGcRef};
 use tumulus::space::{BlockTable, LargeRun, TableRefused, Window};
 use tumulus::testkit::wrap::Wrap;
-use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor, WeakEntries};
+use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor, WeakEntries, WeakScope};
 
 use crate::sticky::Sticky;
 
@@ -18,6 +19,8 @@ pub(crate) enum Fault {
     None,
     /// An object that was logged is not scanned again.
     ForgetsLogged,
+    /// A card of a large array that was logged is not scanned again.
+    ForgetsCards,
     /// The last slot of each slice of roots is not seen.
     LosesLastRoot,
     /// Tables are not seen.
@@ -124,12 +127,16 @@ struct Weak<'w> {
 }
 
 impl WeakEntries for Weak<'_> {
-    fn process(&mut self, survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>) -> Result<(), Corruption> {
+    fn process(
+        &mut self,
+        scope: WeakScope,
+        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
+    ) -> Result<(), Corruption> {
         match self.fault {
             Fault::SkipsWeakEntries => Ok(()),
-            Fault::KillsWeakEntries => self.all.process(&mut |_| Ok(None)),
-            Fault::LeavesWeakEntries => self.all.process(&mut |at| Ok(survivor(at)?.map(|_| at))),
-            _ => self.all.process(survivor),
+            Fault::KillsWeakEntries => self.all.process(scope, &mut |_| Ok(None)),
+            Fault::LeavesWeakEntries => self.all.process(scope, &mut |at| Ok(survivor(at)?.map(|_| at))),
+            _ => self.all.process(scope, survivor),
         }
     }
 }
@@ -172,13 +179,21 @@ impl Wrap for Broken {
         Ok(run)
     }
 
-    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, offset: u32) -> Result<(), Corruption> {
-        if self.fault == Fault::ForgetsLogged { parts.clear_log(object) } else { self.inner.log(parts, object, offset) }
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
+        if self.fault == Fault::ForgetsLogged { parts.clear_log(object) } else { self.inner.log(parts, object) }
     }
 
-    fn begin(&mut self, parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory> {
-        let reason = if self.fault == Fault::NeverCollectsFully { Reason::Pacing } else { reason };
-        self.inner.begin(parts, reason)
+    fn log_card(&mut self, parts: &mut HeapParts<'_>, array: &VMGcRef, card: Range<u32>) -> Result<(), Corruption> {
+        if self.fault == Fault::ForgetsCards {
+            // Taken before the cycle can see it.
+            parts.blocks.take_card(card.start);
+        }
+        self.inner.log_card(parts, array, card)
+    }
+
+    fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+        let kind = if self.fault == Fault::NeverCollectsFully { CycleKind::Minor } else { request.kind };
+        self.inner.begin(parts, Request { kind, ..request })
     }
 
     fn step(&mut self, cycle: &mut Cycle<'_>, budget: Budget) -> Result<Progress, Corruption> {
@@ -188,12 +203,18 @@ impl Wrap for Broken {
         let Broken { inner, fault, kept, .. } = self;
         let fault = *fault;
         let Cycle { parts, roots, weak, report } = cycle;
-        let HeapParts { memory, blocks, types, limiter, poison } = parts;
-        let parts = HeapParts { memory, blocks, types, limiter, poison: *poison };
+        let HeapParts { memory, blocks, types, limiter, poison, move_all } = parts;
+        let parts = HeapParts { memory, blocks, types, limiter, poison: *poison, move_all: *move_all };
         let mut roots = Roots { all: *roots, fault, added: kept };
         let mut weak = Weak { all: *weak, fault };
         let mut wronged = Cycle { parts, roots: &mut roots, weak: &mut weak, report };
         let progress = inner.step(&mut wronged, budget)?;
+        if fault == Fault::StopsEarly {
+            return Ok(Progress::Done);
+        }
+        if progress == Progress::More {
+            return Ok(Progress::More);
+        }
         let Cycle { parts, report, .. } = &mut wronged;
         let mut used = Vec::new();
         let mut next = parts.blocks.next_used(0);
@@ -211,7 +232,6 @@ impl Wrap for Broken {
                     parts.release_large(start);
                 }
             }
-            Fault::StopsEarly => return Ok(Progress::Done),
             _ => {}
         }
         Ok(progress)

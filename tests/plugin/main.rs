@@ -27,6 +27,7 @@ fn without_a_fault_it_conforms() {
 fn every_fault_is_found() {
     let faults = [
         (Fault::ForgetsLogged, "what only an old object leads to survives (B12)"),
+        (Fault::ForgetsCards, "what only an old object leads to survives (B12)"),
         (Fault::LosesLastRoot, "objects keep their numbers"),
         (Fault::LosesTables, "roots of each category keep alive what they lead to"),
         (Fault::SkipsWeakEntries, "host values live and die with their objects, and are dropped once"),

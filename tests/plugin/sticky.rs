@@ -5,14 +5,14 @@
 //! What is free is handed out again by the line. What waits to be scanned is a bit in a table, so that no cycle needs
 //! memory of the host. CONTRIBUTING.md walks through this file.
 
-use tumulus::collector::{Collector, CollectorTraits, Cycle, CycleReport, HeapParts, Reason, RefillError};
+use tumulus::collector::{Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory};
 use tumulus::object::{self, ObjectInfo, VMGcRef};
 use tumulus::space::{BitTable, BlockTable, LargeRun, LineTable, TableRefused, Window};
-use tumulus::trace::{Budget, Progress, RootCategory};
+use tumulus::trace::{Budget, Progress, RootCategory, WeakScope};
 
-/// Minor cycles between two full ones.
-const MINOR_CYCLES: u32 = 4;
+/// Bytes handed out between two cycles.
+const NURSERY_BYTES: u32 = 1 << 20;
 
 /// The tables beside the heap: made when the size of its blocks is known.
 struct Tables {
@@ -28,27 +28,28 @@ struct Tables {
 #[derive(Default)]
 pub(crate) struct Sticky {
     tables: Option<Tables>,
-    /// Minor cycles until the next full one.
-    minor_left: u32,
-    /// Whether a cycle began and did not end: its marks are not to be relied on.
-    open: bool,
+    /// Bytes of the windows handed out since the last cycle.
+    young_bytes: u32,
+    /// What the open cycle decides on, if one is open.
+    open: Option<CycleKind>,
     /// Whether the open cycle has seen the roots.
     rooted: bool,
-    report: CycleReport,
 }
 
 impl Tables {
     /// Marks the object that a slot leads to.
     fn reach(&mut self, raw: u32) {
         if raw != 0 && raw & 1 == 0 && self.marked.set(raw) {
-            self.gray(raw);
+            self.scan_again(raw);
         }
     }
 
-    /// Has an object scanned.
-    fn gray(&mut self, at: u32) {
-        self.grey.set(at);
-        self.grey_from = self.grey_from.min(at);
+    /// Has an object scanned if it is marked: one that is not is young, and scanned anyway if it lives.
+    fn scan_again(&mut self, at: u32) {
+        if self.marked.get(at) {
+            self.grey.set(at);
+            self.grey_from = self.grey_from.min(at);
+        }
     }
 
     /// Marks what the object at `at` leads to and makes it old.
@@ -102,11 +103,9 @@ impl Collector for Sticky {
         CollectorTraits {
             name: "sticky",
             summary: "generational, and moves nothing",
-            collects: true,
-            collects_cycles: true,
-            moves: false,
             uses_log: true,
-            hears_roots: false,
+            has_minor: true,
+            ..CollectorTraits::FULL
         }
     }
 
@@ -130,13 +129,13 @@ impl Collector for Sticky {
 
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
         let tables = self.tables.as_mut().ok_or(RefillError::NoRoom)?;
-        let next = |start: &u32| parts.blocks.next_used(parts.blocks.used_end(*start));
-        let blocks = core::iter::successors(parts.blocks.next_used(0), next);
-        let mut blocks = blocks.filter_map(|start| parts.blocks.block_at(start));
-        let found = blocks.find_map(|block| tables.lines.free_run(block, block.start, bytes));
-        let fresh = || parts.blocks.take_block().map(|block| block.start..block.end);
-        let run = found.or_else(fresh).ok_or(RefillError::NoRoom)?;
-        let window = Window { cursor: run.start, limit: run.end };
+        if self.young_bytes > NURSERY_BYTES {
+            return Err(RefillError::Due);
+        }
+        let run = tables.lines.next_run(parts.blocks, 0, bytes);
+        let fresh = || parts.blocks.take_block().map(|block| Window { cursor: block.start, limit: block.end });
+        let window = run.or_else(fresh).ok_or(RefillError::NoRoom)?;
+        self.young_bytes += window.room();
         tables.lines.occupy(window.cursor, window.room());
         Ok(window)
     }
@@ -145,37 +144,34 @@ impl Collector for Sticky {
         parts.blocks.take_large(bytes).ok_or(RefillError::NoRoom)
     }
 
-    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, _offset: u32) -> Result<(), Corruption> {
-        let at = object.as_raw_u32();
-        // An object that is not marked is young and scanned anyway if it lives.
-        if let Some(tables) = self.tables.as_mut().filter(|tables| tables.marked.get(at)) {
-            tables.gray(at);
-        }
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
+        self.tables.iter_mut().for_each(|tables| tables.scan_again(object.as_raw_u32()));
         parts.clear_log(object)
     }
 
-    fn begin(&mut self, _parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory> {
-        let asked = matches!(reason, Reason::Explicit | Reason::Exhausted);
-        if let Some(tables) = self.tables.as_mut().filter(|_| asked || self.open || self.minor_left == 0) {
+    fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+        // Marks of a cycle that was given up are not to be relied on.
+        let kind = if self.open.is_some() { CycleKind::Full } else { request.kind };
+        let Some(tables) = &mut self.tables else { return Ok(()) };
+        if kind == CycleKind::Full {
             tables.marked.clear();
             tables.grey.clear();
-            tables.grey_from = u32::MAX;
-            self.minor_left = MINOR_CYCLES;
         }
-        self.minor_left -= 1;
-        (self.open, self.rooted, self.report) = (true, false, CycleReport::default());
+        // Of large arrays parts are logged; here all of an array is scanned again.
+        while let Some((array, _)) = parts.blocks.take_card(0) {
+            tables.scan_again(array);
+        }
+        (self.open, self.rooted) = (Some(kind), false);
         Ok(())
     }
 
     fn step(&mut self, cycle: &mut Cycle<'_>, budget: Budget) -> Result<Progress, Corruption> {
-        let Some(tables) = &mut self.tables else { return Ok(Progress::Done) };
+        let (Some(tables), Some(kind)) = (&mut self.tables, self.open) else { return Ok(Progress::Done) };
+        let Cycle { parts, roots, weak, report } = cycle;
         if !self.rooted {
-            let counts = &mut self.report.roots;
-            cycle.roots.visit_roots(&mut |category: RootCategory, slots: &mut [u32]| {
-                for &mut raw in slots {
-                    tables.reach(raw);
-                    counts[category as usize] += u64::from(raw != 0 && raw & 1 == 0);
-                }
+            roots.visit_roots(&mut |category: RootCategory, slots: &mut [u32]| {
+                slots.iter().for_each(|&raw| tables.reach(raw));
+                report.roots[category as usize] += slots.iter().filter(|&&raw| raw != 0 && raw & 1 == 0).count() as u64;
                 Ok(())
             })?;
             self.rooted = true;
@@ -183,10 +179,10 @@ impl Collector for Sticky {
         let mut left = budget.0;
         while let Some(at) = tables.grey.take_next(tables.grey_from) {
             tables.grey_from = at;
-            let size = u64::from(tables.scan(&mut cycle.parts, at)?.size);
-            self.report.marked_bytes += size;
+            let size = u64::from(tables.scan(parts, at)?.size);
+            report.marked_bytes += size;
             // Objects do not overlap: there are no more bytes of them than are in use.
-            if self.report.marked_bytes > cycle.parts.blocks.used_bytes().into() {
+            if report.marked_bytes > parts.blocks.used_bytes().into() {
                 return Err(Corruption::new(CorruptionKind::Overlap, at));
             }
             left = left.saturating_sub(size / 8);
@@ -195,10 +191,10 @@ impl Collector for Sticky {
             }
         }
         tables.grey_from = u32::MAX;
-        cycle.weak.process(&mut |at| Ok(tables.marked.get(at).then_some(at)))?;
-        self.report.live_bytes = tables.sweep(&mut cycle.parts)?;
-        *cycle.report = self.report;
-        self.open = false;
+        weak.process(WeakScope::All, &mut |at| Ok(tables.marked.get(at).then_some(at)))?;
+        report.live_bytes = tables.sweep(parts)?;
+        (report.scanned_bytes, report.kind) = (report.marked_bytes, kind);
+        (self.open, self.young_bytes) = (None, 0);
         Ok(Progress::Done)
     }
 }

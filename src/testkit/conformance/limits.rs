@@ -68,8 +68,9 @@ fn full(subject: &Subject<'_>) {
         if subject.traits.collects {
             fixture.roots.clear();
             fixture.pair(0, 0).expect("room, now that nothing lives");
-            let again = fixture.push_list(count - 1).0;
-            assert_eq!(again, count - 1, "as much as before fits again: {settings}");
+            // Nearly as much as before: where the dead lay, room may be in pieces.
+            let again = fixture.push_list(count - count / 8).1;
+            assert!(again.is_none(), "what was free before is free again: {settings}");
             fixture.collect();
         }
     }

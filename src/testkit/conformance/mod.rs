@@ -16,9 +16,8 @@
 //!
 //! What is expected of every collector beyond its trait's documentation:
 //!
-//! - a collection that was asked for ([`Reason::Explicit`](crate::collector::Reason::Explicit)), and one that found no
-//!   room ([`Reason::Exhausted`](crate::collector::Reason::Exhausted)), leaves exactly what the roots reach;
-//! - the report's live bytes are then the sizes of just these objects;
+//! - a full collection leaves exactly what the roots reach, or what only cycles keep if it collects none;
+//! - the report's live bytes are then the sizes of just these objects, and its roots those that were shown;
 //! - small objects of [`Settings::promise`] bytes always find room, unless
 //!   [`Conformance::without_promise`] was called.
 

@@ -11,7 +11,11 @@ pub(super) const CASES: &[Case] = &[
     Case::new("the same operations give the same heap, byte for byte", To::All, deterministic),
     Case::new("random programs do as on the model", To::All, roomy),
     Case::new("random programs do as on the model in small heaps", To::All, cramped),
-    Case::new("random programs do as on the model, collecting at each allocation", To::Collecting, zealous),
+    Case::new(
+        "random programs do as on the model, collecting at each allocation and moving what can move",
+        To::Collecting,
+        zealous,
+    ),
     Case::new("random programs leave out no barrier (S17)", To::Collecting, audited),
 ];
 
@@ -53,7 +57,8 @@ fn deterministic(subject: &Subject<'_>) {
 fn roomy(subject: &Subject<'_>) {
     let sizes = [MIB, (2 * MIB) - 1, 64 * MIB];
     programs(2, 90, |number, program| {
-        let settings = Settings { zeal: [0, 7][number as usize % 2], ..subject.checked(sizes[number as usize % 3]) };
+        let (zeal, move_all) = ([0, 7][number as usize % 2], number % 5 == 0);
+        let settings = Settings { zeal, move_all, ..subject.checked(sizes[number as usize % 3]) };
         as_on_the_model(subject.create, &settings, program);
     });
 }
@@ -70,7 +75,8 @@ fn cramped(subject: &Subject<'_>) {
 
 fn zealous(subject: &Subject<'_>) {
     programs(4, 60, |number, program| {
-        let settings = Settings { zeal: 1, ..subject.checked([64 * KIB, 64 * MIB][number as usize % 2]) };
+        let max_bytes = [64 * KIB, 64 * MIB][number as usize % 2];
+        let settings = Settings { zeal: 1, move_all: number % 3 > 0, ..subject.checked(max_bytes) };
         as_on_the_model(subject.create, &settings, program);
     });
 }

@@ -100,7 +100,7 @@ impl RootSource for Table {
 fn tables(subject: &Subject<'_>) {
     let (world, mut heap) = heap(subject);
     let mut table = Table(RootArray::new());
-    assert!(table.0.grow(&mut heap, 300, 0), "room for 300 slots");
+    assert_eq!(table.0.grow(&mut heap, 300, 0), Ok(true), "room for 300 slots");
     let mut model = vec![None; 300];
     for round in 0..30_u32 {
         let pair = numbered(&world, &mut heap, &mut table, round);
@@ -169,7 +169,7 @@ fn handles(subject: &Subject<'_>) {
         let scoped = numbered(&world, &mut heap, &mut handles, round);
         let scoped = handles.scopes.push(scoped).expect("room");
         let owned = numbered(&world, &mut heap, &mut handles, 1000 + round);
-        let owned = handles.owned.insert(owned).expect("room");
+        let owned = handles.owned.insert(&mut heap, owned).expect("sound").expect("room");
         let bytes = live(&mut heap, &mut handles);
         assert!(!subject.traits.collects || bytes == 32, "{bytes} bytes live with two handles in round {round}");
         assert_eq!(number_of(&heap, handles.scopes.get(scoped).expect("open")), round);

@@ -22,6 +22,8 @@ const LENGTH: Choice = &[
     (1, 1_073_741_800..=1_073_741_829),
     (1, 536_870_900..=536_870_919),
 ];
+/// Work units of a step.
+const BUDGET: Choice = &[(2, 0..=9), (1, 0..=999)];
 /// Slots that a table grows by: also beyond what one LOG byte covers.
 const GROWTH: Choice = &[(6, 0..=9), (2, 0..=299)];
 
@@ -72,6 +74,10 @@ pub enum Op {
     ClearTable { table: u8 },
     /// Collects.
     Collect,
+    /// Collects young objects.
+    Minor,
+    /// Begins a collection, of young objects if `minor` is odd, and gives it up after `steps` steps if it is not done.
+    Step { minor: u8, budget: u16, steps: u8 },
     /// Forgets all roots and collects.
     Clear,
 }
@@ -119,6 +125,10 @@ pub enum OpKind {
     ClearTable,
     /// [`Op::Collect`]
     Collect,
+    /// [`Op::Minor`]
+    Minor,
+    /// [`Op::Step`]
+    Step,
     /// [`Op::Clear`]
     Clear,
 }
@@ -138,7 +148,7 @@ pub(super) const NUMBERS_MAX: usize = 5;
 
 impl OpKind {
     /// All kinds.
-    pub const ALL: [OpKind; 21] = [
+    pub const ALL: [OpKind; 23] = [
         OpKind::Struct,
         OpKind::Array,
         OpKind::Extern,
@@ -159,6 +169,8 @@ impl OpKind {
         OpKind::CopyTable,
         OpKind::ClearTable,
         OpKind::Collect,
+        OpKind::Minor,
+        OpKind::Step,
         OpKind::Clear,
     ];
 
@@ -194,6 +206,8 @@ impl OpKind {
             }
             OpKind::ClearTable => ("clear_table", 1, &[("table", ANY_8)]),
             OpKind::Collect => ("collect", 3, &[]),
+            OpKind::Minor => ("minor", 3, &[]),
+            OpKind::Step => ("step", 2, &[("minor", ANY_8), ("budget", BUDGET), ("steps", ANY_8)]),
             OpKind::Clear => ("clear", 1, &[]),
         };
         Described { name, weight, fields }
@@ -233,6 +247,8 @@ impl Op {
             }
             Op::ClearTable { table } => (OpKind::ClearTable, [n(table), 0, 0, 0, 0]),
             Op::Collect => (OpKind::Collect, [0; NUMBERS_MAX]),
+            Op::Minor => (OpKind::Minor, [0; NUMBERS_MAX]),
+            Op::Step { minor, budget, steps } => (OpKind::Step, [n(minor), budget.into(), n(steps), 0, 0]),
             Op::Clear => (OpKind::Clear, [0; NUMBERS_MAX]),
         }
     }
@@ -263,6 +279,8 @@ impl Op {
             OpKind::CopyTable => Op::CopyTable { table: low_8(a), to: low_16(b), from: low_16(c), count: low_16(d) },
             OpKind::ClearTable => Op::ClearTable { table: low_8(a) },
             OpKind::Collect => Op::Collect,
+            OpKind::Minor => Op::Minor,
+            OpKind::Step => Op::Step { minor: low_8(a), budget: low_16(b), steps: low_8(c) },
             OpKind::Clear => Op::Clear,
         }
     }

@@ -25,10 +25,11 @@ use super::program::{Op, Program, ROOTS, TABLES};
 use super::roots::Roots;
 use super::settings::Settings;
 use super::world::{Slot, World};
-use crate::collector::Collector;
+use crate::collector::{Collector, CycleKind};
 use crate::error::Result;
 use crate::heap::{GcHeap, HeapStats};
 use crate::object::VMGcRef;
+use crate::trace::{Budget, Progress};
 
 /// Where heap and model first differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,10 +165,15 @@ impl Runner {
             }
             Op::CopyTable { table: number, to, from, count } => self.copy_table(table(number), to, from, count),
             Op::ClearTable { table: number } => self.clear_table(table(number)),
-            Op::Collect => self.collect(),
+            Op::Collect => self.collect(CycleKind::Full),
+            Op::Minor => self.collect(CycleKind::Minor),
+            Op::Step { minor, budget, steps } => {
+                let kind = if minor % 2 == 1 { CycleKind::Minor } else { CycleKind::Full };
+                self.collect_in_steps(kind, Budget(budget.into()), steps)
+            }
             Op::Clear => {
                 self.forget_roots()?;
-                self.collect()
+                self.collect(CycleKind::Full)
             }
         }
     }
@@ -195,10 +201,32 @@ impl Runner {
         }
     }
 
-    /// Collects. After a collection that was asked for exactly what is reachable is left.
-    fn collect(&mut self) -> Checked {
+    fn collect(&mut self, kind: CycleKind) -> Checked {
         let before = self.heap.stats().collections;
-        done("collection", self.heap.collect(&mut self.roots))?;
+        let collected = match kind {
+            CycleKind::Full => self.heap.collect(&mut self.roots),
+            CycleKind::Minor => self.heap.collect_minor(&mut self.roots),
+        };
+        done("collection", collected)?;
+        self.after_collection(before, kind)
+    }
+
+    /// Begins a collection and drops it after `steps` steps, if it is not done by then.
+    fn collect_in_steps(&mut self, kind: CycleKind, budget: Budget, steps: u8) -> Checked {
+        let before = self.heap.stats().collections;
+        let started = done("beginning of a collection", self.heap.start_collection(kind, &mut self.roots))?;
+        let Some(mut collection) = started else { return Ok(()) };
+        for _ in 0..steps {
+            if done("step of a collection", collection.step(budget))? == Progress::Done {
+                drop(collection);
+                return self.after_collection(before, kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the numbers of a collection that was asked for. After a full one exactly what is reachable is left.
+    fn after_collection(&self, before: u64, kind: CycleKind) -> Checked {
         let stats = self.heap.stats();
         let traits = self.heap.collector().traits();
         // A heap without objects need not collect, and one that never collects does not.
@@ -210,7 +238,7 @@ impl Runner {
         let objects = || reachable.iter().map(|&number| &self.model.objects[number]);
         let live: u64 = objects().map(|object| object.size).sum();
         let externs = objects().filter(|object| object.kind.is_none()).count() as u64;
-        if traits.collects_cycles {
+        if kind == CycleKind::Full && traits.collects_cycles {
             same("live bytes", stats.live_bytes, live)?;
             same("payloads", stats.extern_payloads, externs)
         } else {

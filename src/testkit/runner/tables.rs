@@ -20,7 +20,7 @@ impl Runner {
     pub(super) fn grow_table(&mut self, table: usize, count: u16, root: usize) -> Checked {
         let count = usize::from(count).min(SLOTS_MAX - self.model.tables[table].len().min(SLOTS_MAX));
         let (value, raw) = self.root(root);
-        let grown = self.roots.tables[table].grow(&mut self.heap, count, raw);
+        let grown = done("growth of a table", self.roots.tables[table].grow(&mut self.heap, count, raw))?;
         holds(grown, || format!("table {table} does not grow by {count} slots"))?;
         let length = self.model.tables[table].len();
         self.model.tables[table].resize(length + count, value);

@@ -1,16 +1,14 @@
-//! Collectors around collectors: what one does is watched or made harder, and the rest is passed on.
+//! Collectors around collectors: what one does is watched or changed, and the rest is passed on.
 //!
 //! A wrapper implements [`Wrap`] and says what it does differently; it is a [`Collector`] then.
 
 mod audit;
-mod move_all;
-mod stepping;
+
+use core::ops::Range;
 
 pub use audit::BarrierAuditor;
-pub use move_all::MoveAll;
-pub use stepping::Stepping;
 
-use crate::collector::{Audit, Collector, CollectorTraits, Cycle, HeapParts, Reason, RefillError};
+use crate::collector::{Audit, Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::object::VMGcRef;
 use crate::space::{BlockTable, LargeRun, TableRefused, Window};
@@ -46,21 +44,20 @@ pub trait Wrap: Send {
         self.inner_mut().allocate_large(parts, bytes)
     }
 
-    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, offset: u32) -> Result<(), Corruption> {
-        self.inner_mut().log(parts, object, offset)
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
+        self.inner_mut().log(parts, object)
     }
 
-    fn write_root(
-        &mut self,
-        parts: &mut HeapParts<'_>,
-        old: Option<&VMGcRef>,
-        new: Option<&VMGcRef>,
-    ) -> Result<(), Corruption> {
-        self.inner_mut().write_root(parts, old, new)
+    fn log_card(&mut self, parts: &mut HeapParts<'_>, array: &VMGcRef, card: Range<u32>) -> Result<(), Corruption> {
+        self.inner_mut().log_card(parts, array, card)
     }
 
-    fn begin(&mut self, parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory> {
-        self.inner_mut().begin(parts, reason)
+    fn log_roots(&mut self, parts: &mut HeapParts<'_>, slots: &[u32]) -> Result<(), Corruption> {
+        self.inner_mut().log_roots(parts, slots)
+    }
+
+    fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+        self.inner_mut().begin(parts, request)
     }
 
     fn step(&mut self, cycle: &mut Cycle<'_>, budget: Budget) -> Result<Progress, Corruption> {
@@ -93,21 +90,20 @@ impl<W: Wrap> Collector for W {
         Wrap::allocate_large(self, parts, bytes)
     }
 
-    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef, offset: u32) -> Result<(), Corruption> {
-        Wrap::log(self, parts, object, offset)
+    fn log(&mut self, parts: &mut HeapParts<'_>, object: &VMGcRef) -> Result<(), Corruption> {
+        Wrap::log(self, parts, object)
     }
 
-    fn write_root(
-        &mut self,
-        parts: &mut HeapParts<'_>,
-        old: Option<&VMGcRef>,
-        new: Option<&VMGcRef>,
-    ) -> Result<(), Corruption> {
-        Wrap::write_root(self, parts, old, new)
+    fn log_card(&mut self, parts: &mut HeapParts<'_>, array: &VMGcRef, card: Range<u32>) -> Result<(), Corruption> {
+        Wrap::log_card(self, parts, array, card)
     }
 
-    fn begin(&mut self, parts: &mut HeapParts<'_>, reason: Reason) -> Result<(), OutOfMemory> {
-        Wrap::begin(self, parts, reason)
+    fn log_roots(&mut self, parts: &mut HeapParts<'_>, slots: &[u32]) -> Result<(), Corruption> {
+        Wrap::log_roots(self, parts, slots)
+    }
+
+    fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+        Wrap::begin(self, parts, request)
     }
 
     fn step(&mut self, cycle: &mut Cycle<'_>, budget: Budget) -> Result<Progress, Corruption> {
