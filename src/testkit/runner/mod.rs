@@ -216,13 +216,11 @@ impl Runner {
         let before = self.heap.stats().collections;
         let started = done("beginning of a collection", self.heap.start_collection(kind, &mut self.roots))?;
         let Some(mut collection) = started else { return Ok(()) };
+        let mut progress = Progress::More;
         for _ in 0..steps {
-            if done("step of a collection", collection.step(budget))? == Progress::Done {
-                drop(collection);
-                return self.after_collection(before, kind);
-            }
+            progress = done("step of a collection", collection.step(budget))?;
         }
-        Ok(())
+        if progress == Progress::Done { self.after_collection(before, kind) } else { Ok(()) }
     }
 
     /// Checks the numbers of a collection that was asked for. After a full one exactly what is reachable is left.
