@@ -174,9 +174,9 @@ fn borrow(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("borrow and release");
     for outstanding in [0_u64, 1, 100, 10_000] {
         group.bench_function(BenchmarkId::new("with others out", outstanding), |bencher| {
-            let tracker = BorrowTracker::new();
+            let mut tracker = BorrowTracker::new();
             let mut bytes = vec![0; 1 << 20];
-            let guest = GuestBytes::new(&mut bytes, &tracker);
+            let guest = GuestBytes::new(&mut bytes, &mut tracker);
             let handles: Vec<_> =
                 (0..outstanding).map(|i| guest.shared_borrow(Region::new(64 * i, 32)).unwrap()).collect();
             bencher.iter(|| {

@@ -29,6 +29,11 @@ unsafe impl GuestMemory for SharedMemory {
     }
 
     #[inline]
+    fn unborrowed(&self) -> &[UnsafeCell<u8>] {
+        &[]
+    }
+
+    #[inline]
     fn has_outstanding_borrows(&self) -> bool {
         false
     }

@@ -87,6 +87,36 @@ fn a_guard_can_be_used_and_dropped_on_another_thread() {
     }
 }
 
+/// Only the home's borrows close the quick way, so no other thread may borrow; its releases reopen it with the next
+/// look.
+#[test]
+fn the_quick_way_is_closed_while_anything_is_borrowed() {
+    let mut memory = HostMemory::new(40);
+    let guest = memory.guest();
+    let open = || guest.unborrowed().len();
+    assert_eq!(open(), 32, "whole units of 16 bytes");
+    let first = guest.ptr::<[u8]>((0, 4)).as_slice().unwrap().unwrap();
+    let second = guest.ptr::<[u8]>((8, 4)).as_slice_mut().unwrap().unwrap();
+    assert_eq!(open(), 0);
+    drop(second);
+    assert_eq!(open(), 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let region = Region::new(16, 4);
+            assert_eq!(guest.tracker().shared_borrow(region), Err(GuestError::PtrBorrowed(region)));
+            assert_eq!(guest.tracker().mut_borrow(region), Err(GuestError::PtrBorrowed(region)));
+            drop(first);
+            assert_eq!(open(), 0, "to another thread");
+        });
+    });
+    assert!(!guest.has_outstanding_borrows());
+    assert_eq!(open(), 32);
+    std::mem::forget(guest.ptr::<[u8]>((0, 4)).as_slice_mut().unwrap());
+    let guest = memory.guest();
+    assert_eq!(guest.unborrowed().len(), 0, "what was forgotten stays borrowed");
+    assert!(guest.ptr::<u8>(3).write(1).is_err() && guest.ptr::<u8>(4).write(1).is_ok());
+}
+
 #[test]
 fn shared_memory_is_copied_and_never_sliced() {
     let memory = SharedMemory::new(MemoryType::shared(1, 2)).unwrap();
