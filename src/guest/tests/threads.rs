@@ -10,7 +10,7 @@ use crate::guest::{
     BorrowHandle, BorrowTracker, GuestBytes, GuestCow, GuestError, GuestMemory, GuestPtr, GuestSlice, GuestSliceMut,
     GuestStr, GuestStrCow, GuestStrMut, HomeThread, HostMemory, Region,
 };
-use crate::memory::{MemoryType, SharedMemory};
+use crate::memory::{Limiter, MemoryType, SharedMemory, VecMemoryCreator};
 
 const _: () = {
     const fn send_sync<T: Send + Sync>() {}
@@ -30,6 +30,11 @@ const _: () = {
     send_sync::<GuestCow<'static, u8>>();
     send_sync::<GuestStrCow<'static>>();
 };
+
+/// A shared memory of one page that may grow to `maximum`.
+fn shared(maximum: u32) -> SharedMemory {
+    SharedMemory::from_creator(&VecMemoryCreator, MemoryType::shared(1, maximum), 0, Limiter::default()).unwrap()
+}
 
 #[test]
 fn to_other_threads_all_of_an_unshared_memory_is_borrowed() {
@@ -119,7 +124,7 @@ fn the_quick_way_is_closed_while_anything_is_borrowed() {
 
 #[test]
 fn shared_memory_is_copied_and_never_sliced() {
-    let memory = SharedMemory::new(MemoryType::shared(1, 2)).unwrap();
+    let memory = shared(2);
     let region = Region::new(0, 4);
     assert!(memory.is_shared_memory());
     memory.ptr::<[u8]>((0, 4)).copy_from_slice(b"text").unwrap();
@@ -151,7 +156,7 @@ fn shared_memory_is_copied_and_never_sliced() {
 fn two_threads_work_on_a_shared_memory() {
     const ROUNDS: u32 = 5_000;
     let byte_of = |round: u32| u8::try_from(round % 251).unwrap();
-    let memory = Arc::new(SharedMemory::new(MemoryType::shared(1, 16)).unwrap());
+    let memory = Arc::new(shared(16));
     let writer = Arc::clone(&memory);
     let thread = thread::spawn(move || {
         for round in 1..=ROUNDS {
