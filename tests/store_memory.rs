@@ -279,6 +279,32 @@ fn the_limiter_is_asked_before_everything_that_grows() {
     assert!(last().0.desired > 1 << 20);
 }
 
+/// What a refusal tells is in bytes, also of a table, whose limiter counts elements.
+#[test]
+fn refusals_tell_bytes_whatever_the_limiter_counts() {
+    let mut store = Store::new(&Engine::default(), ());
+    let limits =
+        StoreLimits { memory_bytes_max: Some(2 * PAGE as u64), table_elements_max: Some(5), ..StoreLimits::default() };
+    store.limiter(limits);
+    let numbers = |error: Error| {
+        let error = *error.out_of_memory().unwrap();
+        (error.kind, error.asked, error.in_use, error.limit)
+    };
+    let page = PAGE as u64;
+    let memory = Memory::new(&mut store, MemoryType::new(1, Some(9))).unwrap();
+    let denied = memory.grow(&mut store, 2).unwrap_err();
+    assert_eq!(numbers(denied), (OutOfMemoryKind::Denied, 2 * page, page, 9 * page));
+    let too_large = memory.grow(&mut store, 9).unwrap_err();
+    assert_eq!(numbers(too_large), (OutOfMemoryKind::TooLarge, 10 * page, page, 9 * page));
+
+    let table = Table::new(&mut store, TableType::new(RefType::FUNCREF, 2, Some(9)), Val::FuncRef(None)).unwrap();
+    let denied = table.grow(&mut store, 4, Val::FuncRef(None)).unwrap_err();
+    assert_eq!(numbers(denied), (OutOfMemoryKind::Denied, 16, 8, 36));
+    let too_large = table.grow(&mut store, 8, Val::FuncRef(None)).unwrap_err();
+    assert_eq!(numbers(too_large), (OutOfMemoryKind::TooLarge, 40, 8, 36));
+    assert_eq!(table.grow(&mut store, 3, Val::FuncRef(None)).unwrap(), 2);
+}
+
 /// After a denial the same allocation succeeds once references were dropped or the limit was raised.
 #[test]
 fn a_denied_heap_goes_on_when_it_may_grow() {

@@ -99,7 +99,7 @@ impl SharedMemory {
             size.filter(|&size| size <= HOST_LIMIT - WORD_BYTES)
         };
         let (Some(minimum), Some(byte_limit)) = (bytes(ty.minimum_byte_size()), bytes(ty.maximum_byte_size())) else {
-            return Err(too_large(ty.maximum_byte_size().unwrap_or(u64::MAX), 0, HOST_LIMIT).into());
+            return Err(too_large(ty.maximum_byte_size().unwrap_or(u64::MAX)).into());
         };
         let (size, capacity) = (whole_words(minimum), whole_words(byte_limit));
         let memory = limiter.grow(&growth(0, minimum, byte_limit), || {
@@ -174,15 +174,15 @@ impl SharedMemory {
         let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
         let old_size = definition.length();
         let delta_bytes = delta.checked_mul(ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
-        let new_size = delta_bytes.and_then(|bytes| old_size.checked_add(bytes)).filter(|size| size <= byte_limit);
-        let Some(new_size) = new_size else {
-            let asked = (old_size as u64).saturating_add(delta.saturating_mul(ty.page_size()));
-            return Err(too_large(asked, old_size, *byte_limit).into());
-        };
+        let new_size = delta_bytes.map_or(usize::MAX, |bytes| old_size.saturating_add(bytes));
+        let growth = growth(old_size, new_size, *byte_limit);
+        if new_size > *byte_limit {
+            return Err(growth.refused(OutOfMemoryKind::TooLarge).into());
+        }
         if new_size > old_size {
-            limiter.grow(&growth(old_size, new_size, *byte_limit), || {
+            limiter.grow(&growth, || {
                 let grown = memory.grow_to(whole_words(new_size));
-                grown.map_err(|_| refused_by_host(old_size, new_size, *byte_limit))
+                grown.map_err(|_| growth.refused(OutOfMemoryKind::Host))
             })?;
             assert!(memory.byte_size() >= new_size && memory.as_ptr() == base.as_ptr(), "a growth that was none");
             definition.current_length.store(new_size, Ordering::Release);
@@ -348,8 +348,8 @@ fn growth(current: usize, desired: usize, limit: usize) -> Growth {
     }
 }
 
+/// The refusal of a type whose maximum a host cannot have.
 #[cold]
-fn too_large(asked: u64, in_use: usize, limit: usize) -> OutOfMemory {
-    let kind = OutOfMemoryKind::TooLarge;
-    OutOfMemory { kind, asked, in_use: in_use as u64, limit: limit as u64, largest_free: 0 }
+fn too_large(asked: u64) -> OutOfMemory {
+    OutOfMemory { kind: OutOfMemoryKind::TooLarge, asked, in_use: 0, limit: HOST_LIMIT as u64, largest_free: 0 }
 }

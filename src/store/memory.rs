@@ -73,27 +73,19 @@ impl MemoryEntity {
         if self.is_borrowed() {
             return Err(Misuse::Borrowed.into());
         }
-        let in_use = self.memory.byte_size() as u64;
         let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
-        let bytes = old
-            .checked_add(delta)
-            .filter(|&pages| pages <= limit)
-            .and_then(|pages| pages.checked_mul(self.ty.page_size()))
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .ok_or(OutOfMemory {
-                kind: OutOfMemoryKind::TooLarge,
-                asked: delta.saturating_mul(self.ty.page_size()),
-                in_use,
-                limit: limit.saturating_mul(self.ty.page_size()),
-                largest_free: 0,
-            })?;
+        let pages = old.saturating_add(delta);
         let growth = Growth {
             kind: ResourceKind::LinearMemory,
-            current: in_use,
-            desired: bytes as u64,
+            current: self.memory.byte_size() as u64,
+            desired: pages.saturating_mul(self.ty.page_size()),
             maximum: self.ty.maximum_byte_size(),
         };
-        limiter.grow(&growth, || self.memory.grow_to(bytes))?;
+        let size = pages.checked_mul(self.ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
+        let Some(size) = size.filter(|_| pages <= limit) else {
+            return Err(growth.refused(OutOfMemoryKind::TooLarge).into());
+        };
+        limiter.grow(&growth, || self.memory.grow_to(size))?;
         self.definition.update(&self.memory);
         Ok(old)
     }
