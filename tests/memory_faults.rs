@@ -4,9 +4,10 @@
 
 mod memory_support;
 
-use memory_support::{PAGE, Request, access, image, pool, subjects};
+use memory_support::{PAGE, Request, image, pool, subjects};
 use tumulus::error::{Cause, OutOfMemoryKind};
 use tumulus::memory::faults::{with_fault, with_faults};
+use tumulus::memory::mappings::access;
 use tumulus::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, PoolConfig, PoolMemoryCreator};
 use tumulus::store::{Engine, SharedMemory};
 

@@ -13,6 +13,18 @@ use crate::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, V
 /// The most bytes that a memory can have on this host, whoever makes it: a slice cannot span more.
 pub(super) const HOST_LIMIT: usize = isize::MAX.unsigned_abs();
 
+/// A piece of memory with the alignment that every base has; that of the host's widest number may be less.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub(super) struct Word([u64; 2]);
+
+impl Word {
+    pub(super) const ZERO: Word = Word([0; 2]);
+    pub(super) const BYTES: usize = size_of::<Word>();
+}
+
+const _: () = assert!(Word::BYTES == 16 && align_of::<Word>() == 16);
+
 /// Bytes from 0 to a size that only grows; zero until written.
 ///
 /// # Safety

@@ -194,7 +194,7 @@ mod tests {
     use crate::error::OutOfMemoryKind;
     use crate::memory::LocalMemory;
     use crate::memory::faults::with_fault;
-    use crate::memory::tests::{access, pages_present};
+    use crate::memory::mappings::{access, pages_present};
 
     const KIB: usize = 1024;
 
@@ -332,5 +332,17 @@ mod tests {
         assert!(memory.discard(0..1 << 32));
         assert_eq!(pages_present(base..base + (1 << 32)), 0);
         assert_eq!(memory.bytes()[1 << 31], 0);
+    }
+}
+
+#[cfg(all(test, not(all(target_os = "linux", not(miri)))))]
+mod tests_elsewhere {
+    use super::*;
+
+    #[test]
+    fn memories_are_refused_where_nothing_can_be_mapped() {
+        let ty = MemoryType::new(1, None);
+        let refusal = MappedMemoryCreator::default().new_memory(ty, 65_536, None, None, 0).err().unwrap();
+        assert!(refusal.contains("cannot be reserved on this target"), "{refusal}");
     }
 }

@@ -38,6 +38,9 @@ mod limiter;
 mod linear;
 mod local;
 mod mapped;
+#[cfg(all(any(test, feature = "testkit"), target_os = "linux", not(miri)))]
+#[doc(hidden)]
+pub mod mappings;
 mod os;
 mod pages;
 mod pool;
@@ -48,8 +51,6 @@ mod shared;
 #[cfg(target_has_atomic = "64")]
 mod shared_atomics;
 mod static_buffer;
-#[cfg(test)]
-mod tests;
 mod ty;
 mod vec;
 #[cfg(target_has_atomic = "64")]

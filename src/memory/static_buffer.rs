@@ -10,12 +10,9 @@ use core::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::OutOfMemory;
-use crate::memory::linear::{Request, grow_by};
+use crate::memory::linear::{Request, Word, grow_by};
 use crate::memory::{LinearMemory, MemoryCreator, MemoryType};
 use crate::provenance::SendSyncPtr;
-
-/// The alignment that a memory's base must have.
-const ALIGNMENT: usize = 16;
 
 /// Makes memories in one buffer, one at a time. Clones share it.
 ///
@@ -41,7 +38,7 @@ impl StaticBufferCreator {
     /// Takes over `buffer` and zeroes it. Up to 15 bytes are left out at its start, so that memories are aligned.
     #[must_use]
     pub fn new(buffer: &'static mut [u8]) -> StaticBufferCreator {
-        let unaligned = buffer.as_ptr().align_offset(ALIGNMENT).min(buffer.len());
+        let unaligned = buffer.as_ptr().align_offset(Word::BYTES).min(buffer.len());
         let buffer = &mut buffer[unaligned..];
         buffer.fill(0);
         let capacity = buffer.len();
@@ -81,7 +78,7 @@ unsafe impl MemoryCreator for StaticBufferCreator {
         let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let buffer = buffer.ok_or("the buffer is in use")?;
         // An empty buffer may lie anywhere.
-        let base = if capacity == 0 { SendSyncPtr::<u128>::dangling().as_non_null().cast() } else { start_of(buffer) };
+        let base = if capacity == 0 { SendSyncPtr::<Word>::dangling().as_non_null().cast() } else { start_of(buffer) };
         let byte_limit = maximum.unwrap_or(capacity).min(capacity);
         let creator = self.clone();
         Ok(Box::new(StaticMemory { base: base.into(), byte_size: minimum, byte_limit, creator }))

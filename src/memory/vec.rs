@@ -7,15 +7,9 @@ use core::ptr::NonNull;
 use std::collections::TryReserveError;
 
 use crate::error::OutOfMemory;
-use crate::memory::linear::{HOST_LIMIT, Request, capacity_after_move, check_growth, grow_by, refused_by_host};
+use crate::memory::linear::{HOST_LIMIT, Request, Word, capacity_after_move, check_growth, grow_by, refused_by_host};
 use crate::memory::{LinearMemory, MemoryCreator, MemoryType};
 use crate::provenance::SendSyncPtr;
-
-/// The unit of allocation, which gives the base its alignment.
-type Word = u128;
-
-const WORD_BYTES: usize = size_of::<Word>();
-const _: () = assert!(align_of::<Word>() >= 16);
 
 /// A linear memory on a `Vec`, whose base may move whenever it outgrows its capacity.
 #[derive(Debug)]
@@ -38,8 +32,10 @@ impl VecMemory {
         check_growth(0, minimum, byte_limit)?;
         let capacity = reserved.max(minimum);
         let mut words = Vec::new();
-        words.try_reserve_exact(capacity.div_ceil(WORD_BYTES)).map_err(|_| refused_by_host(0, capacity, byte_limit))?;
-        words.resize(minimum.div_ceil(WORD_BYTES), 0);
+        words
+            .try_reserve_exact(capacity.div_ceil(Word::BYTES))
+            .map_err(|_| refused_by_host(0, capacity, byte_limit))?;
+        words.resize(minimum.div_ceil(Word::BYTES), Word::ZERO);
         Ok(VecMemory { base: base_of(&mut words), words, byte_size: minimum, byte_limit })
     }
 }
@@ -63,20 +59,20 @@ unsafe impl LinearMemory for VecMemory {
     #[inline]
     fn byte_capacity(&self) -> usize {
         // A vector's allocation is at most `isize::MAX` bytes, so the product fits.
-        self.words.capacity() * WORD_BYTES
+        self.words.capacity() * Word::BYTES
     }
 
     fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
         let VecMemory { words, base, byte_size, byte_limit } = self;
         let limit = *byte_limit;
         grow_by(byte_size, new_size, limit, || {
-            let needed = new_size.div_ceil(WORD_BYTES);
+            let needed = new_size.div_ceil(Word::BYTES);
             if needed > words.capacity() {
-                let capacity = capacity_after_move(words.capacity(), needed, limit.div_ceil(WORD_BYTES));
+                let capacity = capacity_after_move(words.capacity(), needed, limit.div_ceil(Word::BYTES));
                 words.try_reserve_exact(capacity - words.len())?;
                 *base = base_of(words);
             }
-            words.resize(needed, 0);
+            words.resize(needed, Word::ZERO);
             Ok::<_, TryReserveError>(())
         })
     }
