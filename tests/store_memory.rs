@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "the raw views, and a creator of the test's own")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use tumulus::collector::BuiltinCollector;
@@ -335,6 +336,59 @@ fn reservation_and_guard_are_settings() {
     assert_eq!(store.heap_reserved_bytes(), 0);
     ExternRef::new(&mut store, 1).unwrap();
     assert_eq!(store.heap_reserved_bytes(), 4 << 30);
+}
+
+/// A13 and A15: a reservation below the minimum, also none at all, is the minimum; growth moves the memory then, and
+/// everything that names the base follows it.
+#[test]
+fn a13_a15_a_reservation_below_the_minimum_is_the_minimum() {
+    for reservation in [0, 1, PAGE as u64, 2 * PAGE as u64 - 1] {
+        let mut store = Store::new(&Engine::new(Config::new().memory_reservation(reservation)).unwrap(), ());
+        let memory = Memory::new(&mut store, MemoryType::new(2, None)).unwrap();
+        let description = memory.description(&store);
+        assert_eq!((description.reservation_asked, description.reservation), (2 * PAGE, 2 * PAGE));
+        memory.data_mut(&mut store).fill(3);
+        for pages in 2..20 {
+            assert_eq!(memory.grow(&mut store, 1).unwrap(), pages);
+            assert!(memory.data(&store)[..2 * PAGE].iter().all(|&byte| byte == 3));
+            assert!(memory.data(&store)[2 * PAGE..].iter().all(|&byte| byte == 0));
+            // SAFETY: the store is alive, and nothing grows or writes its memory while the slice is used.
+            let seen = unsafe { memory.data_unchecked() };
+            assert_eq!((seen.as_ptr(), seen.len()), (memory.data(&store).as_ptr(), memory.data_size(&store)));
+        }
+    }
+}
+
+/// The failure rule: with a store that is not its own, a memory's methods with an error of their own kind or with none
+/// panic, and growth is a misuse. None of them ever reaches the memory of the same number.
+#[test]
+fn a_memory_of_another_store_is_never_an_index_into_this_one() {
+    let (mut one, mut other) = (Store::new(&Engine::default(), ()), Store::new(&Engine::default(), ()));
+    let memory = Memory::new(&mut one, MemoryType::new(1, None)).unwrap();
+    let same_number = Memory::new(&mut other, MemoryType::new(1, None)).unwrap();
+    let uses: [(&str, &dyn Fn(&mut Store<()>)); 12] = [
+        ("ty", &|store| assert_eq!(memory.ty(store), MemoryType::new(1, None))),
+        ("size", &|store| assert_eq!(memory.size(store), 1)),
+        ("page_size", &|store| assert_eq!(memory.page_size(store), PAGE as u64)),
+        ("page_size_log2", &|store| assert_eq!(memory.page_size_log2(store), 16)),
+        ("description", &|store| assert_eq!(memory.description(store).guard, 0)),
+        ("data_ptr", &|store| assert!(!memory.data_ptr(store).is_null())),
+        ("data_size", &|store| assert_eq!(memory.data_size(store), PAGE)),
+        ("data", &|store| assert!(!memory.data(&*store).is_empty())),
+        ("data_mut", &|store| memory.data_mut(store).fill(9)),
+        ("guest", &|store| memory.guest(store).0.ptr::<u8>(0).write(9).unwrap()),
+        ("read", &|store| memory.read(store, 0, &mut [0]).unwrap()),
+        ("write", &|store| memory.write(store, 0, &[9]).unwrap()),
+    ];
+    for (name, used) in uses {
+        let outcome = catch_unwind(AssertUnwindSafe(|| used(&mut other)));
+        let panic = outcome.expect_err(name);
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(text.contains("a memory of this store"), "{name}: {text}");
+        used(&mut one);
+    }
+    assert_eq!(*misuse(&memory.grow(&mut other, 1).unwrap_err()), Misuse::ForeignHandle);
+    assert!(same_number.data(&other).iter().all(|&byte| byte == 0) && same_number.size(&other) == 1);
 }
 
 /// The same guest pointers work on the elements of a GC array of bytes.
