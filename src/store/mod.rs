@@ -22,6 +22,8 @@ mod memory_raw;
 mod opaque;
 mod rooted;
 mod roots;
+#[cfg(target_has_atomic = "64")]
+mod shared_memory;
 mod table;
 mod typed;
 mod val;
@@ -33,7 +35,7 @@ pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut
 pub use engine::Engine;
 pub use func::Func;
 pub use global::{Global, GlobalType};
-pub use memory::{Memory, MemoryAccessError, MemoryDescription, MemoryGuest};
+pub use memory::{Memory, MemoryDescription, MemoryGuest};
 pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
@@ -46,6 +48,10 @@ pub(crate) use memory::MemoryEntity;
 pub(crate) use opaque::{StoreId, StoreOpaque};
 pub(crate) use roots::RefArray;
 pub(crate) use table::TableEntity;
+
+pub use crate::memory::MemoryAccessError;
+#[cfg(target_has_atomic = "64")]
+pub use crate::memory::SharedMemory;
 
 use self::context::StoreInner;
 use crate::error::Result;
