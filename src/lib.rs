@@ -25,6 +25,7 @@
 //! | layer | room | what it is for |
 //! | --- | --- | --- |
 //! | 10 | `main`, `cli` | the command-line program; public API only |
+//! | 9 | `wast` | scripts of the specification (feature `wast`) |
 //! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
 //! | 7 | [`store`] | the embedder's API: engine, store, values, handles |
 //! | 6 | [`root`] | references held outside the heap: arrays, scopes, owned handles |
@@ -97,3 +98,5 @@ pub mod trace;
 pub mod types;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+#[cfg(feature = "wast")]
+pub mod wast;
