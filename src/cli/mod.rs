@@ -10,12 +10,14 @@ mod args;
 mod collectors;
 mod demo;
 mod failure;
+mod file;
 mod number;
 mod run;
 mod size;
 mod stats;
 mod table;
 mod value;
+mod wast;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -45,6 +47,7 @@ fn execute(command: Option<Command>) -> Result<(), Failure> {
     match command {
         None => demo::demo(&mut out),
         Some(Command::Run(options)) => run::run(&options, &mut out),
+        Some(Command::Wast(options)) => wast::wast(&options, &mut out),
         Some(Command::Collectors) => collectors::list(&mut out),
     }?;
     Ok(out.flush()?)

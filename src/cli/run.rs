@@ -1,8 +1,7 @@
 //! `tumulus run`: a function of a module, its arguments and its results.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use tumulus::error::{Error, OutOfMemoryKind, Trap};
@@ -12,10 +11,7 @@ use tumulus::wasm::{ExternType, Instance, Module};
 
 use super::args::Run;
 use super::failure::Failure;
-use super::{stats, value};
-
-/// Files beyond this are refused unread: the largest module that embedders of the web take.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+use super::{file, stats, value};
 
 /// The functions to call if there are several and none is named, in this order.
 const DEFAULT_FUNCTIONS: [&str; 3] = ["run", "_start", "main"];
@@ -55,15 +51,8 @@ pub(super) fn run(options: &Run, out: &mut impl Write) -> Result<(), Failure> {
     printed
 }
 
-fn load(engine: &Engine, file: &Path) -> Result<Module, Failure> {
-    let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| Failure::unreadable(file, &error))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(Failure::Refused(format!("cannot load `{}`: it is larger than 1 GiB", file.display())));
-    }
-    Module::new(engine, &bytes).map_err(|error| Failure::not_loaded(file, &error))
+fn load(engine: &Engine, path: &Path) -> Result<Module, Failure> {
+    Module::new(engine, file::read(path)?).map_err(|error| Failure::not_loaded(path, &error))
 }
 
 /// The name and the type of the function to call.
