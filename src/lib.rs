@@ -25,6 +25,7 @@
 //! | layer | room | what it is for |
 //! | --- | --- | --- |
 //! | 10 | `main`, `cli` | the command-line program; public API only |
+//! | 9 | `wasi` | WASI preview 1 without files (feature `wasi`) |
 //! | 9 | `wast` | scripts of the specification (feature `wast`) |
 //! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
 //! | 7 | [`store`] | the embedder's API: engine, store, values, handles |
@@ -96,6 +97,8 @@ pub mod space;
 pub mod store;
 pub mod trace;
 pub mod types;
+#[cfg(feature = "wasi")]
+pub mod wasi;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 #[cfg(feature = "wast")]

@@ -47,7 +47,11 @@ pub(super) struct Run {
     #[arg(value_name = "ARG", value_parser = with_hyphen)]
     pub(super) args: Vec<String>,
 
-    /// The exported function to call [default: the only one, or else `run`, `_start` or `main`].
+    /// The arguments of a program that imports WASI; for other modules, more arguments of the function.
+    #[arg(last = true, value_name = "PROGRAM-ARG")]
+    last_args: Vec<String>,
+
+    /// The exported function to call [default: the only one, or else `run`, `_start`, `main` or `_initialize`].
     #[arg(long, value_name = "NAME", value_parser = with_hyphen)]
     pub(super) invoke: Option<String>,
 
@@ -57,6 +61,10 @@ pub(super) struct Run {
     /// Stop the program after about this many instructions.
     #[arg(long, value_name = "N")]
     pub(super) fuel: Option<u64>,
+
+    /// Set a variable in the environment of a program that imports WASI; can be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) env: Vec<String>,
 
     /// Print what the heap and its collector did, on the standard error.
     #[arg(long)]
@@ -128,6 +136,15 @@ pub(super) struct HeapOptions {
 }
 
 impl Run {
+    /// The arguments of the function, and those of the program, which is one only if it uses WASI.
+    pub(super) fn split_args(&self, uses_wasi: bool) -> (Vec<String>, Vec<String>) {
+        if uses_wasi {
+            (self.args.clone(), self.last_args.clone())
+        } else {
+            ([&self.args[..], &self.last_args].concat(), Vec::new())
+        }
+    }
+
     /// The settings of the engine.
     pub(super) fn config(&self) -> Config {
         let HeapOptions { collector, max_heap, initial_heap, zeal, verify } = self.heap;
@@ -159,7 +176,11 @@ Examples:
   tumulus run trees.wat 14
   tumulus run trees.wat --invoke count -1 0xff 2.5 nan
   tumulus run trees.wat 14 --collector copying --max-heap 64MiB --stats
-  tumulus run trees.wat 6 --zeal 1 --verify";
+  tumulus run trees.wat 6 --zeal 1 --verify
+  tumulus run program.wasm --env LANG=C -- --verbose input
+
+A module that imports `wasi_snapshot_preview1` is a program: it gets the standard streams, clocks, random bytes, the
+arguments after `--` and the variables of --env, but no files. The code that it exits with is the exit code.";
 
 const WAST_EXAMPLES: &str = "\
 Examples:
@@ -241,7 +262,15 @@ mod tests {
             assert_eq!(run.args, ["-5", "-inf", "-0x1p3", "-.5"]);
             assert_eq!((run.stats, run.fuel), (true, Some(9)));
         }
-        assert_eq!(parse_run(&["file", "--", "-5", "--stats"]).args, ["-5", "--stats"]);
+    }
+
+    #[test]
+    fn what_comes_last_is_for_the_program_if_there_is_one() {
+        let run = parse_run(&["file", "-7", "--fuel", "9", "--", "-5", "--stats"]);
+        let text = |args: &[&str]| args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>();
+        assert_eq!(run.split_args(true), (text(&["-7"]), text(&["-5", "--stats"])));
+        assert_eq!(run.split_args(false), (text(&["-7", "-5", "--stats"]), text(&[])));
+        assert!(!run.stats);
     }
 
     #[test]
