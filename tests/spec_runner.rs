@@ -40,6 +40,8 @@ const MODULE: &str = r#"(module
     (func (export "load") (drop (i32.load (i32.const -1))))
     (func (export "indirect") (param i32) (call_indirect (local.get 0)))
     (func (export "null") (drop (struct.get $pair 0 (ref.null $pair))))
+    (type $nothing (func))
+    (func (export "null_call") (call_ref $nothing (ref.null $nothing)))
     (func $deep (export "deep") (call $deep))
     (global (export "global") i64 (i64.const 7)))
 "#;
@@ -73,6 +75,7 @@ fn assertions_that_hold_pass() {
         r#"(assert_trap (invoke "indirect" (i32.const 0)) "uninitialized element 0")"#,
         r#"(assert_trap (invoke "indirect" (i32.const 1)) "undefined element")"#,
         r#"(assert_trap (invoke "null") "null structure reference")"#,
+        r#"(assert_trap (invoke "null_call") "null function reference")"#,
         r#"(assert_trap (module (func unreachable) (start 0)) "unreachable")"#,
         r#"(assert_exhaustion (invoke "deep") "call stack exhausted")"#,
         r#"(assert_invalid (module (func (result i32))) "type mismatch")"#,
@@ -136,6 +139,16 @@ fn assertions_that_do_not_hold_fail_and_say_why() {
             r#"(assert_trap (invoke "indirect" (i32.const 1)) "uninitialized element")"#,
             "trap: uninitialized element",
             "trap: out of bounds table access",
+        ),
+        (
+            r#"(assert_trap (invoke "null") "null function reference")"#,
+            "trap: null function reference",
+            "trap: null reference",
+        ),
+        (
+            r#"(assert_trap (invoke "null_call") "null structure reference")"#,
+            "trap: null structure reference",
+            "trap: null function reference",
         ),
         (
             r#"(assert_exhaustion (invoke "unreachable") "call stack exhausted")"#,

@@ -174,9 +174,9 @@ fn names_trap(message: &str, trap: Trap) -> bool {
         Trap::Unreachable => message == "unreachable",
         // Of a table through which a call goes.
         Trap::TableOutOfBounds => message == "undefined element",
-        // Scripts say what null stands for.
-        Trap::NullReference | Trap::NullFunctionReference => {
-            message.starts_with("null ") && message.ends_with(" reference")
+        // Scripts say what null stands for; a function that is called has a trap of its own.
+        Trap::NullReference => {
+            message.starts_with("null ") && message.ends_with(" reference") && message != "null function reference"
         }
         _ => false,
     };
