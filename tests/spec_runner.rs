@@ -43,6 +43,7 @@ const MODULE: &str = r#"(module
     (type $nothing (func))
     (func (export "null_call") (call_ref $nothing (ref.null $nothing)))
     (func $deep (export "deep") (call $deep))
+    (func (export "full") (drop (array.new_default $bytes (i32.const -1))))
     (global (export "global") i64 (i64.const 7)))
 "#;
 
@@ -78,6 +79,7 @@ fn assertions_that_hold_pass() {
         r#"(assert_trap (invoke "null_call") "null function reference")"#,
         r#"(assert_trap (module (func unreachable) (start 0)) "unreachable")"#,
         r#"(assert_exhaustion (invoke "deep") "call stack exhausted")"#,
+        r#"(assert_exhaustion (invoke "full") "out of memory")"#,
         r#"(assert_invalid (module (func (result i32))) "type mismatch")"#,
         r#"(assert_malformed (module quote "(func (result i32) nonsense)") "unknown operator")"#,
         r#"(assert_malformed (module quote "(func (export \"\ff\"))") "malformed UTF-8 encoding")"#,
@@ -152,9 +154,11 @@ fn assertions_that_do_not_hold_fail_and_say_why() {
         ),
         (
             r#"(assert_exhaustion (invoke "unreachable") "call stack exhausted")"#,
-            "trap: call stack exhausted",
+            "call stack exhausted",
             "trap: unreachable executed",
         ),
+        (r#"(assert_exhaustion (invoke "deep") "out of memory")"#, "out of memory", "trap: call stack exhausted"),
+        (r#"(assert_exhaustion (invoke "full") "call stack exhausted")"#, "call stack exhausted", "out of memory: "),
         (r#"(assert_exception (invoke "unreachable"))"#, "an exception", "trap: unreachable executed"),
         (
             r#"(assert_invalid (module (func)) "type mismatch")"#,

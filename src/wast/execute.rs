@@ -43,8 +43,11 @@ impl World {
                 self.assert_error(exec, &wanted, |error| error.trap().is_some_and(|trap| names_trap(message, trap)))
             }
             WastDirective::AssertExhaustion { call, message, .. } => {
-                let exhausted = |error: &Error| error.trap() == Some(Trap::StackOverflow);
-                self.assert_error(WastExecute::Invoke(call), &format!("trap: {message}"), exhausted)
+                let exhausted = |error: &Error| match message {
+                    "out of memory" => error.out_of_memory().is_some(),
+                    _ => error.trap() == Some(Trap::StackOverflow),
+                };
+                self.assert_error(WastExecute::Invoke(call), message, exhausted)
             }
             WastDirective::AssertException { exec, .. } => self.assert_error(exec, "an exception", is_exception),
             WastDirective::AssertUnlinkable { module, message, .. } => {

@@ -34,6 +34,7 @@
 //!   reason is told. A directive that needs an instance which could not be made goes the way of that instance.
 //! - Traps and linking errors are held against the kind that the script's text names; a module that is to be refused
 //!   counts as refused whatever the words are.
+//! - `assert_exhaustion` is about the stack, or about the heap if its text is `out of memory`.
 //! - Every script has a store of its own, whose whole heap is verified when the script has ended.
 
 #![forbid(unsafe_code)]
