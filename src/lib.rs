@@ -26,6 +26,8 @@
 //! | --- | --- | --- |
 //! | 10 | `main`, `cli` | the command-line program; public API only |
 //! | 9 | `testkit` | the conformance kit for collectors: model heap, random programs, auditors (feature `testkit`) |
+//! | 9 | `wasi` | WASI preview 1 without files (feature `wasi`) |
+//! | 9 | `wast` | scripts of the specification (feature `wast`) |
 //! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
 //! | 7 | [`store`] | the embedder's API: engine, store, values, handles |
 //! | 6 | [`root`] | references held outside the heap: arrays, scopes, owned handles |
@@ -98,5 +100,9 @@ pub mod store;
 pub mod testkit;
 pub mod trace;
 pub mod types;
+#[cfg(feature = "wasi")]
+pub mod wasi;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+#[cfg(feature = "wast")]
+pub mod wast;

@@ -10,6 +10,7 @@ use tumulus::heap::HeapConfig;
 use tumulus::store::Config;
 
 use super::size::ByteSize;
+use super::wast::Collectors;
 
 /// Runs WebAssembly GC programs on a heap whose garbage collector can be chosen.
 ///
@@ -26,6 +27,8 @@ struct Cli {
 pub(super) enum Command {
     /// Run a function of a module and print its results, one per line.
     Run(Run),
+    /// Run scripts of the WebAssembly specification (.wast) and count what passes.
+    Wast(Wast),
     /// List the collectors.
     Collectors,
 }
@@ -44,7 +47,11 @@ pub(super) struct Run {
     #[arg(value_name = "ARG", value_parser = with_hyphen)]
     pub(super) args: Vec<String>,
 
-    /// The exported function to call [default: the only one, or else `run`, `_start` or `main`].
+    /// The arguments of a program that imports WASI; for other modules, more arguments of the function.
+    #[arg(last = true, value_name = "PROGRAM-ARG")]
+    last_args: Vec<String>,
+
+    /// The exported function to call [default: the only one, or else `run`, `_start`, `main` or `_initialize`].
     #[arg(long, value_name = "NAME", value_parser = with_hyphen)]
     pub(super) invoke: Option<String>,
 
@@ -55,9 +62,51 @@ pub(super) struct Run {
     #[arg(long, value_name = "N")]
     pub(super) fuel: Option<u64>,
 
+    /// Set a variable in the environment of a program that imports WASI; can be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) env: Vec<String>,
+
     /// Print what the heap and its collector did, on the standard error.
     #[arg(long)]
     pub(super) stats: bool,
+}
+
+/// Which scripts to run, and how.
+#[derive(Debug, Args)]
+#[command(after_help = WAST_EXAMPLES)]
+pub(super) struct Wast {
+    /// The scripts; of a directory all files whose names end in .wast, also those in directories inside.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// The garbage collector, or `all` for one after the other; `tumulus collectors` lists them.
+    #[arg(long, value_name = "NAME|all", default_value_t)]
+    pub(super) collector: Collectors,
+
+    /// Collect at every N-th allocation: slow, and finds lost roots.
+    #[arg(long, value_name = "N")]
+    zeal: Option<NonZeroU32>,
+
+    /// Verify the heap after every collection, and not only at the end of each script.
+    #[arg(long)]
+    verify: bool,
+
+    /// Run only the scripts that have TEXT in their path.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+
+    /// Print one JSON object, with every failure in it, instead of tables.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Wast {
+    /// The settings of the engine for a collector.
+    pub(super) fn config(&self, collector: BuiltinCollector) -> Config {
+        let mut config = Config::new();
+        config.collector(collector).heap(HeapConfig { zeal: self.zeal, verify: self.verify, ..HeapConfig::default() });
+        config
+    }
 }
 
 /// The heap's settings.
@@ -87,6 +136,15 @@ pub(super) struct HeapOptions {
 }
 
 impl Run {
+    /// The arguments of the function, and those of the program, which is one only if it uses WASI.
+    pub(super) fn split_args(&self, uses_wasi: bool) -> (Vec<String>, Vec<String>) {
+        if uses_wasi {
+            (self.args.clone(), self.last_args.clone())
+        } else {
+            ([&self.args[..], &self.last_args].concat(), Vec::new())
+        }
+    }
+
     /// The settings of the engine.
     pub(super) fn config(&self) -> Config {
         let HeapOptions { collector, max_heap, initial_heap, zeal, verify } = self.heap;
@@ -108,6 +166,7 @@ Examples:
   tumulus                                    compare all collectors on a built-in program
   tumulus run program.wat                    call the module's function
   tumulus run program.wasm --stats 14        pass an argument, print statistics
+  tumulus wast scripts/ --collector all      run scripts of the specification
   tumulus help run                           all options of `run`
 
 Exit codes: 0 success; 1 a trap, an exhausted heap or a failed check; 2 wrong usage or input.";
@@ -117,7 +176,22 @@ Examples:
   tumulus run trees.wat 14
   tumulus run trees.wat --invoke count -1 0xff 2.5 nan
   tumulus run trees.wat 14 --collector copying --max-heap 64MiB --stats
-  tumulus run trees.wat 6 --zeal 1 --verify";
+  tumulus run trees.wat 6 --zeal 1 --verify
+  tumulus run program.wasm --env LANG=C -- --verbose input
+
+A module that imports `wasi_snapshot_preview1` is a program: it gets the standard streams, clocks, random bytes, the
+arguments after `--` and the variables of --env, but no files. The code that it exits with is the exit code.";
+
+const WAST_EXAMPLES: &str = "\
+Examples:
+  tumulus wast array.wast
+  tumulus wast spec/test/core --collector all --filter gc/
+  tumulus wast array.wast --zeal 1 --verify --json
+
+Scripts may import `spectest`, whose functions print nothing, and from `tumulus`: `gc: [] -> []`, which collects;
+`collections: [] -> [i64]`; and `live_bytes: [] -> [i64]`, what the last collection left alive.
+
+Exit codes: 0 nothing failed; 1 a directive failed; 2 wrong usage or input.";
 
 /// What the command line asks for; nothing means the built-in program.
 ///
@@ -188,7 +262,15 @@ mod tests {
             assert_eq!(run.args, ["-5", "-inf", "-0x1p3", "-.5"]);
             assert_eq!((run.stats, run.fuel), (true, Some(9)));
         }
-        assert_eq!(parse_run(&["file", "--", "-5", "--stats"]).args, ["-5", "--stats"]);
+    }
+
+    #[test]
+    fn what_comes_last_is_for_the_program_if_there_is_one() {
+        let run = parse_run(&["file", "-7", "--fuel", "9", "--", "-5", "--stats"]);
+        let text = |args: &[&str]| args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>();
+        assert_eq!(run.split_args(true), (text(&["-7"]), text(&["-5", "--stats"])));
+        assert_eq!(run.split_args(false), (text(&["-7", "-5", "--stats"]), text(&[])));
+        assert!(!run.stats);
     }
 
     #[test]

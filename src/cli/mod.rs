@@ -2,7 +2,8 @@
 //!
 //! Builds on the public interface of the library alone, so that whatever it does an embedder can do too. Results go to
 //! the standard output, everything else to the standard error. The exit code is 0 after success, 1 after a trap, an
-//! exhausted heap or a failed check, and 2 if the command line or the input is refused.
+//! exhausted heap or a failed check, and 2 if the command line or the input is refused; a program that exits by itself
+//! chooses its own.
 
 #![forbid(unsafe_code)]
 
@@ -10,12 +11,14 @@ mod args;
 mod collectors;
 mod demo;
 mod failure;
+mod file;
 mod number;
 mod run;
 mod size;
 mod stats;
 mod table;
 mod value;
+mod wast;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -31,7 +34,7 @@ pub(crate) fn main() -> ExitCode {
         Err(answer) => return print_answer(&answer),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // If the standard error is closed there is nobody left to tell.
             let _ = io::stderr().write_all(failure.report().as_bytes());
@@ -40,14 +43,16 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Option<Command>) -> Result<(), Failure> {
+fn execute(command: Option<Command>) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     match command {
         None => demo::demo(&mut out),
-        Some(Command::Run(options)) => run::run(&options, &mut out),
+        Some(Command::Run(options)) => return run::run(&options, &mut out),
+        Some(Command::Wast(options)) => wast::wast(&options, &mut out),
         Some(Command::Collectors) => collectors::list(&mut out),
     }?;
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_answer(answer: &clap::Error) -> ExitCode {

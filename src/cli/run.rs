@@ -1,51 +1,71 @@
 //! `tumulus run`: a function of a module, its arguments and its results.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 
 use tumulus::error::{Error, OutOfMemoryKind, Trap};
 use tumulus::store::{Engine, Store, Val};
 use tumulus::types::{FuncType, RegisteredType};
-use tumulus::wasm::{ExternType, Instance, Module};
+use tumulus::wasi::{self, Exit, WasiCtx};
+use tumulus::wasm::{ExternType, Linker, Module};
 
 use super::args::Run;
 use super::failure::Failure;
-use super::{stats, value};
-
-/// Files beyond this are refused unread: the largest module that embedders of the web take.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+use super::{file, stats, value};
 
 /// The functions to call if there are several and none is named, in this order.
-const DEFAULT_FUNCTIONS: [&str; 3] = ["run", "_start", "main"];
+const DEFAULT_FUNCTIONS: [&str; 4] = ["run", "_start", "main", INITIALIZE];
+
+/// The function that a module of WASI without `_start` wants to be called before all others.
+const INITIALIZE: &str = "_initialize";
 
 /// How many exports or imports a message lists.
 const LISTED_MAX: usize = 40;
 
-/// Calls the function that the options name and prints its results, one per line.
-pub(super) fn run(options: &Run, out: &mut impl Write) -> Result<(), Failure> {
+/// How a program ended that did not fail.
+enum Ended {
+    /// The function returned these results.
+    Returned(Vec<Val>),
+    /// The program called `proc_exit` with this code.
+    Exited(u32),
+}
+
+/// Calls the function that the options name and prints its results, one per line. The code is the one that a program
+/// exits with.
+pub(super) fn run(options: &Run, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let engine = Engine::new(&options.config())
         .map_err(|error| Failure::from(error).with_help("see --max-heap and --initial-heap"))?;
     let module = load(&engine, &options.file)?;
     let (name, func) = choose(&module, options)?;
     let func = func.as_func().expect("the export is a function");
-    let args = parse_args(name, func, &options.args)?;
-    refuse_imports(&module, options)?;
+    let (args, program_args) = options.split_args(uses_wasi(&module));
+    let args = parse_args(name, func, &args)?;
 
-    let mut store = Store::new(&engine, ());
+    let mut store = Store::new(&engine, context(options, &program_args)?);
     store.set_fuel(options.fuel.unwrap_or(0));
-    let results = call(&mut store, &module, name, func, &args).and_then(|results| {
+    let mut linker = Linker::new(&engine);
+    wasi::add_to_linker(&mut linker, |context| context)?;
+    refuse_unknown_imports(&module, &linker, &mut store, options)?;
+
+    let called = call(&mut store, &linker, &module, (name, func), &args);
+    let ended = called.and_then(|ended| {
         if options.heap.verify {
             store.verify()?;
         }
-        Ok(results)
+        Ok(ended)
     });
-    let printed = results.map_err(|error| explain(error, options)).and_then(|results| {
-        for (result, &ty) in results.iter().zip(func.results()) {
-            writeln!(out, "{}", value::print(&store, *result, ty)?)?;
+    let printed = ended.map_err(|error| explain(error, options)).and_then(|ended| match ended {
+        Ended::Returned(results) => {
+            for (result, &ty) in results.iter().zip(func.results()) {
+                writeln!(out, "{}", value::print(&store, *result, ty)?)?;
+            }
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
         }
-        Ok(out.flush()?)
+        // As operating systems do, all but the low byte is dropped.
+        Ended::Exited(code) => Ok(ExitCode::from(code.to_le_bytes()[0])),
     });
     if options.stats {
         let report = stats::report(options.heap.collector, &store.heap_stats());
@@ -55,15 +75,28 @@ pub(super) fn run(options: &Run, out: &mut impl Write) -> Result<(), Failure> {
     printed
 }
 
-fn load(engine: &Engine, file: &Path) -> Result<Module, Failure> {
-    let mut bytes = Vec::new();
-    File::open(file)
-        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| Failure::unreadable(file, &error))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(Failure::Refused(format!("cannot load `{}`: it is larger than 1 GiB", file.display())));
+fn uses_wasi(module: &Module) -> bool {
+    module.imports().any(|import| import.module() == wasi::MODULE)
+}
+
+/// What the program gets from the host: the streams, the clocks and the random bytes of this process, and of its
+/// environment what the options name.
+fn context(options: &Run, args: &[String]) -> Result<WasiCtx, Failure> {
+    let mut context = WasiCtx::host();
+    let name = options.file.file_name().unwrap_or_default().to_string_lossy();
+    context.arg(&name)?;
+    for arg in args {
+        context.arg(arg)?;
     }
-    Module::new(engine, &bytes).map_err(|error| Failure::not_loaded(file, &error))
+    for variable in &options.env {
+        let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+        context.env(name, value)?;
+    }
+    Ok(context)
+}
+
+fn load(engine: &Engine, path: &Path) -> Result<Module, Failure> {
+    Module::new(engine, file::read(path)?).map_err(|error| Failure::not_loaded(path, &error))
 }
 
 /// The name and the type of the function to call.
@@ -115,27 +148,51 @@ fn parse_args(name: &str, func: &FuncType, texts: &[String]) -> Result<Vec<Val>,
     .collect()
 }
 
-/// Refuses a module that imports anything, as there is nothing yet that this program offers to modules.
-fn refuse_imports(module: &Module, options: &Run) -> Result<(), Failure> {
-    let mut imports = module.imports().map(|import| {
-        let (from, name, ty) = (import.module(), import.name(), import.ty());
-        format!("`{from}` `{name}` {ty}")
-    });
-    let Some(first) = imports.next() else { return Ok(()) };
-    let file = options.file.display();
-    let mut what = format!("unknown import {first}: `{file}` needs it, and tumulus provides no imports yet");
-    if imports.len() > 0 {
-        what = format!("{what}\n{}", list("unknown as well:", imports));
+/// Refuses a module that imports what this program does not offer.
+fn refuse_unknown_imports(
+    module: &Module,
+    linker: &Linker<WasiCtx>,
+    store: &mut Store<WasiCtx>,
+    options: &Run,
+) -> Result<(), Failure> {
+    let unknown = module.imports().filter(|import| linker.get(&mut *store, import.module(), import.name()).is_none());
+    let unknown: Vec<String> =
+        unknown.map(|import| format!("`{}` `{}` {}", import.module(), import.name(), import.ty())).collect();
+    let Some((first, others)) = unknown.split_first() else { return Ok(()) };
+    let (file, known) = (options.file.display(), wasi::MODULE);
+    let mut what = format!("unknown import {first}: `{file}` needs it, and tumulus provides only `{known}`");
+    if !others.is_empty() {
+        what = format!("{what}\n{}", list("unknown as well:", others.iter().cloned()));
     }
     Err(Failure::Refused(what))
 }
 
-fn call(store: &mut Store<()>, module: &Module, name: &str, func: &FuncType, args: &[Val]) -> Result<Vec<Val>, Error> {
-    let instance = Instance::new(&mut *store, module, &[])?;
-    let called = instance.get_func(&mut *store, name).expect("the module exports the function");
+fn call(
+    store: &mut Store<WasiCtx>,
+    linker: &Linker<WasiCtx>,
+    module: &Module,
+    (name, func): (&str, &FuncType),
+    args: &[Val],
+) -> Result<Ended, Error> {
     let mut results = vec![Val::I32(0); func.results().len()];
-    called.call(store, args, &mut results)?;
-    Ok(results)
+    let mut run = || -> Result<(), Error> {
+        let instance = linker.instantiate(&mut *store, module)?;
+        if uses_wasi(module)
+            && name != INITIALIZE
+            && let Some(initialize) = instance.get_func(&mut *store, INITIALIZE)
+        {
+            initialize.call(&mut *store, &[], &mut [])?;
+        }
+        let called = instance.get_func(&mut *store, name).expect("the module exports the function");
+        called.call(&mut *store, args, &mut results)
+    };
+    match run() {
+        Ok(()) => Ok(Ended::Returned(results)),
+        Err(error) => match Exit::of(&error) {
+            Some(Exit { code }) => Ok(Ended::Exited(code)),
+            None => Err(error),
+        },
+    }
 }
 
 /// The failure of a guest, and what can be done about it.

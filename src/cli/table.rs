@@ -23,6 +23,12 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         Table { align, rows: Vec::new() }
     }
 
+    /// The table with one more row before all others.
+    pub(super) fn with_heading(mut self, cells: [impl Into<String>; COLUMNS]) -> Table<COLUMNS> {
+        self.rows.insert(0, cells.map(Into::into));
+        self
+    }
+
     /// Adds a row.
     pub(super) fn row(&mut self, cells: [impl Into<String>; COLUMNS]) {
         self.rows.push(cells.map(Into::into));

@@ -25,7 +25,7 @@ impl ResourceKind {
     pub const fn unit_bytes(self) -> u64 {
         match self {
             ResourceKind::Table => 4,
-            ResourceKind::LinearMemory | ResourceKind::GcHeap => 1,
+            ResourceKind::LinearMemory | ResourceKind::GcHeap | ResourceKind::External => 1,
         }
     }
 }

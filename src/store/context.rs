@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::func::HostFunc;
 use super::{Store, StoreOpaque};
+use crate::heap::HeapStats;
 
 /// A store's contents.
 pub(super) struct StoreInner<T> {
@@ -91,6 +92,12 @@ impl<T> Caller<'_, T> {
     #[must_use]
     pub fn data_mut(&mut self) -> &mut T {
         self.0.data_mut()
+    }
+
+    /// The heap's counters.
+    #[must_use]
+    pub fn heap_stats(&self) -> HeapStats {
+        self.0.0.opaque.heap.stats()
     }
 
     /// Collects garbage now.

@@ -164,6 +164,16 @@ impl ExternRef {
         opaque.drop_dead_payloads();
         rooted
     }
+
+    /// The external view of an internal reference, as `extern.convert_any` gives it.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store.
+    pub fn convert_any(mut store: impl AsContextMut, value: &Rooted<AnyRef>) -> Result<Rooted<ExternRef>> {
+        let mut context = store.as_context_mut();
+        let raw = value.raw_in(context.opaque_mut())?;
+        Rooted::new(context.opaque_mut(), raw)
+    }
 }
 
 impl Rooted<ExternRef> {

@@ -9,7 +9,8 @@ use super::machine::{self, Machine};
 use super::module::{Constant, ElementMode, Elements, Import, Inner, Item, Items, Module};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result};
 use crate::store::{
-    AsContextMut, Extern, Func, FuncEntity, FuncKind, Global, GuestFunc, Memory, RefArray, StoreId, StoreOpaque, Table,
+    AsContextMut, Caller, Extern, Func, FuncEntity, FuncKind, Global, GuestFunc, Memory, RefArray, StoreId,
+    StoreOpaque, Table,
 };
 
 /// An instance as the machine needs it: for each of the module's index spaces, which thing of the store it names.
@@ -188,6 +189,17 @@ impl Instance {
                 Extern::Global(Global::from_index(store, index))
             }
         })
+    }
+}
+
+impl<T> Caller<'_, T> {
+    /// The export called `name` of the instance whose code called the host function; `None` if it has none, or the host
+    /// calls its own function. If it does so while a guest waits for it, that guest counts as the one that called.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        let mut context = self.as_context_mut();
+        let opaque = context.opaque_mut();
+        let instance = Instance { store: opaque.id, index: machine(opaque).caller()? };
+        instance.get_export(context, name)
     }
 }
 

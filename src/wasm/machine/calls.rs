@@ -91,7 +91,8 @@ impl Machine {
                 Ok(None)
             }
             FuncKind::Host(_) => {
-                self.wait_for(Pending { func: raw, nums, refs });
+                let caller = self.stacks.frames.last().map(|frame| frame.func.instance);
+                self.wait_for(Pending { caller, func: raw, nums, refs });
                 Ok(Some(Pause::HostCall { func: raw }))
             }
         }
@@ -123,7 +124,8 @@ impl Machine {
                 // The results lie where the frame began: where its caller looks for them.
                 store.roots.stack.top = frame.refs as usize + ref_params;
                 self.stacks.frames.pop();
-                self.wait_for(Pending { func: raw, nums: frame.nums as usize, refs: frame.refs as usize });
+                let (caller, nums, refs) = (Some(frame.func.instance), frame.nums as usize, frame.refs as usize);
+                self.wait_for(Pending { caller, func: raw, nums, refs });
                 Ok(Some(Pause::HostCall { func: raw }))
             }
         }

@@ -60,6 +60,8 @@ struct Activation {
 /// A call of a host function.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
+    /// The instance whose code calls it.
+    caller: Option<u32>,
     /// The function's raw id.
     func: u32,
     /// Where its arguments are and its results go.
@@ -105,6 +107,11 @@ impl Machine {
             0 => self.stacks.numbers[done.nums],
             _ => u64::from(store.roots.stack.slots[done.refs]),
         })
+    }
+
+    /// The instance whose code called the host function that is being run.
+    pub(super) fn caller(&self) -> Option<u32> {
+        self.activations.last()?.pending?.caller
     }
 
     /// The number of the first frame of the innermost activation.
