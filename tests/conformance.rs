@@ -26,3 +26,8 @@ fn mark_region_conforms() {
 fn generational_conforms() {
     conforms(BuiltinCollector::Generational);
 }
+
+#[test]
+fn ref_count_conforms() {
+    conforms(BuiltinCollector::RefCount);
+}
