@@ -1,12 +1,10 @@
 //! One call that tells whether a collector is right.
 //!
-//! ```
+//! ```no_run
 //! use tumulus::collector::BuiltinCollector;
 //! use tumulus::testkit::conformance::Conformance;
 //!
-//! # if false { // A few seconds, which the test suite spends on every collector.
 //! Conformance::of(&|| BuiltinCollector::Copying.create()).run().assert_passed();
-//! # }
 //! ```
 //!
 //! A case is a small function with a sentence for its name, and panics if the sentence does not hold; the cases are in
@@ -49,6 +47,7 @@ const MIB: u64 = 1 << 20;
 pub struct Conformance<'c> {
     create: Create<'c>,
     promises: bool,
+    effort: u32,
 }
 
 /// What a case is given.
@@ -56,6 +55,8 @@ struct Subject<'c> {
     create: Create<'c>,
     traits: CollectorTraits,
     promises: bool,
+    /// How many times as many random programs as usual.
+    effort: u32,
 }
 
 impl Subject<'_> {
@@ -112,7 +113,14 @@ impl<'c> Conformance<'c> {
     /// The examination of the collectors that `create` makes.
     #[must_use]
     pub fn of(create: Create<'c>) -> Conformance<'c> {
-        Conformance { create, promises: true }
+        Conformance { create, promises: true, effort: 1 }
+    }
+
+    /// Runs `effort` times as many random programs: for a longer search.
+    #[must_use]
+    pub fn with_effort(mut self, effort: u32) -> Conformance<'c> {
+        self.effort = effort;
+        self
     }
 
     /// Does not ask the collector to keep [`Settings::promise`]: for one that may be full of holes.
@@ -136,7 +144,7 @@ impl<'c> Conformance<'c> {
 
     fn try_cases(&self, goes_on: impl Fn(&Verdict) -> bool) -> Report {
         let traits = (self.create)().traits();
-        let subject = Subject { create: self.create, traits, promises: self.promises };
+        let subject = Subject { create: self.create, traits, promises: self.promises, effort: self.effort };
         let mut cases = Vec::new();
         for case in cases_in_order() {
             let verdict = case.examine(&subject);
@@ -167,7 +175,8 @@ fn cases_in_order() -> impl Iterator<Item = &'static Case> {
 
 impl fmt::Debug for Conformance<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conformance").field("promises", &self.promises).finish_non_exhaustive()
+        let Self { create: _, promises, effort } = self;
+        f.debug_struct("Conformance").field("promises", promises).field("effort", effort).finish_non_exhaustive()
     }
 }
 

@@ -22,10 +22,10 @@ pub(super) const CASES: &[Case] = &[
 /// Operations of a program.
 const LENGTH: usize = 120;
 
-/// Runs `count` programs that follow from `seed`.
-fn programs(seed: u64, count: u32, mut each: impl FnMut(u32, &Program)) {
+/// Runs `count` programs that follow from `seed`, or as many times more as wanted.
+fn programs(subject: &Subject<'_>, seed: u64, count: u32, mut each: impl FnMut(u32, &Program)) {
     let mut numbers = Numbers::new(seed);
-    for number in 0..count {
+    for number in 0..count * subject.effort {
         let swarm = Swarm::from_bits(numbers.next());
         each(number, &Program::random(&mut numbers, &swarm, LENGTH));
     }
@@ -38,7 +38,7 @@ fn as_on_the_model(create: &dyn Fn() -> Box<dyn Collector>, settings: &Settings,
 }
 
 fn deterministic(subject: &Subject<'_>) {
-    programs(1, 12, |number, program| {
+    programs(subject, 1, 12, |number, program| {
         for (max_bytes, zeal) in [(64 * KIB, 0), (64 * KIB, 5), (64 * MIB, 5)] {
             let outcome = |bytes| {
                 let settings = Settings { bytes, zeal, ..subject.checked(max_bytes) };
@@ -56,7 +56,7 @@ fn deterministic(subject: &Subject<'_>) {
 
 fn roomy(subject: &Subject<'_>) {
     let sizes = [MIB, (2 * MIB) - 1, 64 * MIB];
-    programs(2, 90, |number, program| {
+    programs(subject, 2, 90, |number, program| {
         let (zeal, move_all) = ([0, 7][number as usize % 2], number % 5 == 0);
         let settings = Settings { zeal, move_all, ..subject.checked(sizes[number as usize % 3]) };
         as_on_the_model(subject.create, &settings, program);
@@ -65,7 +65,7 @@ fn roomy(subject: &Subject<'_>) {
 
 fn cramped(subject: &Subject<'_>) {
     let sizes = [16 * KIB, 20_001, 64 * KIB, (64 * KIB) + 4095, 300_000];
-    programs(3, 150, |number, program| {
+    programs(subject, 3, 150, |number, program| {
         let bytes = [Bytes::Mapped, Bytes::Vec, Bytes::Pool][number as usize % 3];
         let initial_bytes = [0, 13_001][number as usize % 2];
         let settings = Settings { bytes, initial_bytes, ..subject.checked(sizes[number as usize % 5]) };
@@ -74,7 +74,7 @@ fn cramped(subject: &Subject<'_>) {
 }
 
 fn zealous(subject: &Subject<'_>) {
-    programs(4, 60, |number, program| {
+    programs(subject, 4, 60, |number, program| {
         let max_bytes = [64 * KIB, 64 * MIB][number as usize % 2];
         let settings = Settings { zeal: 1, move_all: number % 3 > 0, ..subject.checked(max_bytes) };
         as_on_the_model(subject.create, &settings, program);
@@ -83,7 +83,7 @@ fn zealous(subject: &Subject<'_>) {
 
 fn audited(subject: &Subject<'_>) {
     let audited = || -> Box<dyn Collector> { Box::new(BarrierAuditor::new((subject.create)())) };
-    programs(5, 60, |number, program| {
+    programs(subject, 5, 60, |number, program| {
         let settings = Settings { zeal: [3, 11][number as usize % 2], ..subject.checked(64 * MIB) };
         as_on_the_model(&audited, &settings, program);
     });
