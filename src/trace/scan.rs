@@ -39,10 +39,12 @@ pub(super) trait Scan<'t> {
                 prefetch(self.bytes(), task.object as usize);
             }
             let Some(place) = fetching.get_mut(turn) else { break };
-            if let Some(task) = core::mem::replace(place, next) {
+            let fetched = core::mem::replace(place, next);
+            if let Some(task) = fetched {
                 left = left.saturating_sub(self.scan(task)?);
             }
-            idle = if next.is_some() { 0 } else { idle + 1 };
+            // What was scanned may have added to what waits.
+            idle = if next.is_some() || fetched.is_some() { 0 } else { idle + 1 };
             turn = (turn + 1) % FETCHING;
         }
         // What was being fetched when the budget ran out waits for the next step.
