@@ -10,7 +10,7 @@ use tumulus::collector::{
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind, Trap};
 use tumulus::object::{VMGcHeader, VMGcRef, load_u32, store_u32};
 use tumulus::root::RootArray;
-use tumulus::space::{BlockTable, LargeRun, TableRefused, Window};
+use tumulus::space::{BlockTable, CardCursor, LargeRun, TableRefused, Window};
 use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
 use tumulus::testkit::world::{BYTES, INTS, REFS, VAST};
 use tumulus::testkit::{Bytes, Settings};
@@ -172,7 +172,8 @@ impl Collector for Arming {
             return Ok(Progress::More);
         }
         cycle.roots.visit_roots(&mut ArmingRoots(cycle.parts.memory.bytes_mut()))?;
-        while cycle.parts.blocks.take_card(0).is_some() {}
+        let mut cards = CardCursor::default();
+        while cycle.parts.blocks.take_card(&mut cards).is_some() {}
         Ok(Progress::Done)
     }
 }

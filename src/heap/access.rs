@@ -70,21 +70,21 @@ impl GcHeap {
         let Some(reference) = VMGcRef::from_raw_u32(object) else { return Ok(()) };
         let is_array = self.header(object)?.kind() == Some(VMGcKind::Array);
         let (collector, mut parts) = self.split();
-        let logged = match parts.blocks.large_at(object).filter(|_| is_array) {
-            None => collector.log(&mut parts, &reference),
-            Some(run) => {
-                // What lies behind the run is not written to as a part of this array.
-                let end = object.saturating_add(written.end).min(run.start + run.bytes);
-                let mut card = object.saturating_add(written.start) & !(GRANULE_BYTES - 1);
-                let mut logged = Ok(());
-                while card < end && logged.is_ok() {
-                    if parts.blocks.set_card(card) {
-                        logged = collector.log_card(&mut parts, &reference, card..card + GRANULE_BYTES);
-                    }
-                    card += GRANULE_BYTES;
+        let is_carded = is_array && parts.blocks.granule_at(object).is_large_start();
+        let logged = if is_carded {
+            let end = object.saturating_add(written.end);
+            let mut card = object.saturating_add(written.start) & !(GRANULE_BYTES - 1);
+            let mut logged = Ok(());
+            // What belongs to no large object is not written to as a part of this one.
+            while card < end && logged.is_ok() && parts.blocks.granule_at(card).is_large() {
+                if parts.blocks.set_card(card) {
+                    logged = collector.log_card(&mut parts, &reference, card..card + GRANULE_BYTES);
                 }
-                logged
+                card += GRANULE_BYTES;
             }
+            logged
+        } else {
+            collector.log(&mut parts, &reference)
         };
         logged.inspect_err(|&found| self.note_damage(found))
     }

@@ -53,6 +53,15 @@ impl BitTable {
         }
     }
 
+    /// Clears the bit of `offset`.
+    #[inline]
+    pub fn unset(&mut self, offset: u32) {
+        let bit = offset >> BYTES_SHIFT;
+        if let Some(word) = self.words.get_mut((bit / u64::BITS) as usize) {
+            *word &= !(1 << (bit % u64::BITS));
+        }
+    }
+
     /// Clears all bits.
     pub fn clear(&mut self) {
         self.words.fill(0);
@@ -87,6 +96,9 @@ mod tests {
             assert!(bits.get(offset) && !bits.set(offset));
         }
         assert!(!bits.get(504) && !bits.get(528), "no neighbour is set");
+        bits.set(16);
+        bits.unset(16);
+        assert!(!bits.get(16) && bits.get(8), "and none is cleared");
         let taken: Vec<_> = std::iter::from_fn(|| bits.take_next(0)).collect();
         assert_eq!(taken, [8, 512, 520, 4088]);
         assert!(!bits.get(8));

@@ -22,6 +22,14 @@ pub struct LargeRun {
     pub bytes: u32,
 }
 
+/// How far a pass over the cards has come: begins at the start of the heap.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CardCursor {
+    granule: usize,
+    /// The granule of the large object that was last come to.
+    object: usize,
+}
+
 /// The host has no memory for a side table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableRefused;
@@ -369,21 +377,27 @@ impl BlockTable {
         is_new
     }
 
-    /// Takes away the first card at or above `from`: gives the large object that it belongs to, and its bytes.
+    /// Takes away the next card that `cursor` comes to: gives the large object that it belongs to, and its bytes.
     ///
-    /// Cards below `from` are not found any more.
-    pub fn take_card(&mut self, from: u32) -> Option<(u32, Range<u32>)> {
+    /// One pass, however many cards an object has.
+    pub fn take_card(&mut self, cursor: &mut CardCursor) -> Option<(u32, Range<u32>)> {
         if self.cards == 0 {
             return None;
         }
-        let first = granule_of(from);
-        let has_card = |&bits: &u8| Granule::from_bits(bits).has(Flag::Card);
-        let found = first + self.states.get(first..)?.iter().position(has_card)?;
-        let is_start = |&bits: &u8| Granule::from_bits(bits).is_large_start();
-        let start = self.states.get(..=found)?.iter().rposition(is_start)?;
-        self.set(found..found + 1, |state| state.with(Flag::Card, false));
-        self.cards -= 1;
-        Some((to_offset(start), to_offset(found)..to_offset(found + 1)))
+        for (granule, bits) in self.states.iter_mut().enumerate().skip(cursor.granule) {
+            let state = Granule::from_bits(*bits);
+            if state.is_large_start() {
+                cursor.object = granule;
+            }
+            if state.has(Flag::Card) {
+                *bits = state.with(Flag::Card, false).bits();
+                self.cards -= 1;
+                cursor.granule = granule + 1;
+                return Some((to_offset(cursor.object), to_offset(granule)..to_offset(granule + 1)));
+            }
+        }
+        cursor.granule = self.states.len();
+        None
     }
 
     /// Tells that the whole granules inside `range` are zero again.

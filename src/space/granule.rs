@@ -79,6 +79,13 @@ impl Granule {
         self.0 & Self::USE_MASK == Self::BLOCK
     }
 
+    /// Whether this is part of a large object.
+    #[inline]
+    #[must_use]
+    pub const fn is_large(self) -> bool {
+        self.is_large_start() || self.is_large_rest()
+    }
+
     /// Whether a large object starts here.
     #[inline]
     #[must_use]

@@ -22,7 +22,7 @@ mod room;
 mod window;
 
 pub use bit_table::BitTable;
-pub use block_table::{Block, BlockTable, LargeRun, TableRefused};
+pub use block_table::{Block, BlockTable, CardCursor, LargeRun, TableRefused};
 pub use count_table::CountTable;
 pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
 pub use line_table::{LINE_BYTES, LineTable};

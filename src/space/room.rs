@@ -6,15 +6,23 @@ use super::{Block, BlockTable, LINE_BYTES, LineTable, TableRefused, Window};
 #[derive(Debug)]
 pub struct Room {
     lines: LineTable,
-    /// No free run of lines is left below this offset.
-    from: u32,
+    /// For each class of sizes, below which offset no free run of lines is looked for any more: a search goes once over
+    /// the heap, however many objects it is for.
+    from: [u32; SIZE_CLASSES],
+}
+
+/// Sizes up to a line, up to two lines, up to four, and so on to an eighth of a block.
+const SIZE_CLASSES: usize = 5;
+
+fn size_class(bytes: u32) -> usize {
+    (bytes.div_ceil(LINE_BYTES).max(1).next_power_of_two().ilog2() as usize).min(SIZE_CLASSES - 1)
 }
 
 impl Room {
     /// The room of an empty heap whose blocks have `block_bytes` bytes.
     #[must_use]
     pub fn new(block_bytes: u32) -> Room {
-        Room { lines: LineTable::new(block_bytes), from: 0 }
+        Room { lines: LineTable::new(block_bytes), from: [0; SIZE_CLASSES] }
     }
 
     /// Makes the table cover a heap of `bytes` bytes.
@@ -45,36 +53,63 @@ impl Room {
 
     /// Lines were freed: the next search begins at the start of the heap.
     pub fn look_again(&mut self) {
-        self.from = 0;
+        self.from = [0; SIZE_CLASSES];
     }
 
     /// A window of at least `bytes` bytes. What is larger than a line takes a fresh block first, so that holes are not
     /// passed over for its sake.
     pub fn take(&mut self, blocks: &mut BlockTable, bytes: u32) -> Option<Window> {
-        let whole = |block: Block| Window { cursor: block.start, limit: block.end };
+        let fresh = |blocks: &mut BlockTable| {
+            blocks.take_block().map(|Block { start, end }| Window { cursor: start, limit: end })
+        };
         let window = if bytes <= LINE_BYTES {
-            match self.lines.next_run(blocks, self.from, bytes) {
-                Some(window) => {
-                    self.from = window.limit;
-                    window
-                }
-                None => {
-                    self.from = u32::MAX;
-                    whole(blocks.take_block()?)
-                }
-            }
+            self.take_hole(blocks, bytes).or_else(|| fresh(blocks))?
         } else {
-            match blocks.take_block() {
-                Some(block) => whole(block),
-                None => self.lines.next_run(blocks, 0, bytes)?,
-            }
+            fresh(blocks).or_else(|| self.take_hole(blocks, bytes))?
         };
         self.lines.occupy(window.cursor, window.room());
         Some(window)
     }
 
+    fn take_hole(&mut self, blocks: &BlockTable, bytes: u32) -> Option<Window> {
+        let from = self.from.get_mut(size_class(bytes))?;
+        let window = self.lines.next_run(blocks, *from, bytes);
+        *from = window.map_or(u32::MAX, |window| window.limit);
+        window
+    }
+
     /// Gives back what was not used of a window.
     pub fn give_back(&mut self, rest: Window) {
         self.lines.vacate(rest.cursor, rest.room());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_found_for_each_size_before_a_block_is_taken_for_small_ones() {
+        let (mut blocks, mut room) = (BlockTable::new(64 << 20), Room::new(32 << 10));
+        blocks.reserve(96 << 10).unwrap();
+        blocks.commit(96 << 10);
+        room.cover(96 << 10).unwrap();
+        let first = room.take(&mut blocks, 8).unwrap();
+        assert_eq!((first.cursor, first.limit), (8, 32 << 10), "nothing is in use, so a block is fresh");
+        // Holes of one line, and of six.
+        room.give_back(Window { cursor: 1024, limit: 1280 });
+        room.give_back(Window { cursor: 2048, limit: 3584 });
+        room.look_again();
+        let hole = |room: &mut Room, blocks: &mut BlockTable, bytes| room.take(blocks, bytes).map(|w| w.cursor);
+        assert_eq!(hole(&mut room, &mut blocks, 1500), Some(32 << 10), "wide ones take a fresh block first");
+        assert_eq!(hole(&mut room, &mut blocks, 8), Some(1024));
+        assert_eq!(hole(&mut room, &mut blocks, 1500), Some(64 << 10));
+        assert_eq!(hole(&mut room, &mut blocks, 1500), Some(2048), "and then holes");
+        assert_eq!(hole(&mut room, &mut blocks, 1500), None);
+        assert_eq!(hole(&mut room, &mut blocks, 8), None);
+        room.give_back(Window { cursor: 1024, limit: 1280 });
+        assert_eq!(hole(&mut room, &mut blocks, 8), None, "the search does not go back");
+        room.look_again();
+        assert_eq!(hole(&mut room, &mut blocks, 256), Some(1024));
     }
 }

@@ -11,9 +11,9 @@ use super::work_list::{Task, WorkList};
 use super::{Budget, Progress, RootCategory, RootVisitor};
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
-use crate::space::{BlockTable, CountTable, GRANULE_BYTES, TableRefused};
+use crate::space::{BitTable, BlockTable, CardCursor, CountTable, GRANULE_BYTES, TableRefused};
 
-/// References from stacks and scopes that are remembered for the next epoch; the targets of more have stuck counts.
+/// Objects that stacks and scopes lead to which are remembered for the next epoch; more have stuck counts.
 const TEMPORARY_MAX: usize = 64 << 10;
 
 /// Overwritten references that an epoch remembers; more make everything be counted anew.
@@ -27,10 +27,12 @@ pub struct Counting {
     work: WorkList,
     /// References that were counted in the last epoch and have been overwritten since.
     overwritten: Vec<u32>,
-    /// Counted for slots that are not armed, so that it ends with the next epoch.
+    /// Objects that slots which are not armed led to in this epoch: each has one count for all of those together.
     temporary: Vec<u32>,
+    is_temporary: BitTable,
     /// The same of the epoch before.
     expired: Vec<u32>,
+    is_expired: BitTable,
     /// Whether counts are wrong until everything is counted anew.
     must_recount: bool,
     /// Bytes of the objects that were remembered.
@@ -67,7 +69,9 @@ impl Counting {
             work: WorkList::new(),
             overwritten: Vec::new(),
             temporary: Vec::new(),
+            is_temporary: BitTable::new(),
             expired: Vec::new(),
+            is_expired: BitTable::new(),
             must_recount: false,
             remembered_bytes: 0,
             touched: Vec::new(),
@@ -87,6 +91,8 @@ impl Counting {
         }
         self.counts.cover(bytes)?;
         self.work.cover(bytes)?;
+        self.is_temporary.cover(bytes)?;
+        self.is_expired.cover(bytes)?;
         let objects = (bytes / object::OBJECT_BYTES_MIN) as usize;
         reserve(&mut self.overwritten, objects.min(OVERWRITTEN_MAX))?;
         reserve(&mut self.temporary, objects.min(TEMPORARY_MAX))?;
@@ -158,7 +164,7 @@ impl Counting {
     /// Begins an epoch's end.
     pub fn begin_epoch(&mut self) {
         core::mem::swap(&mut self.temporary, &mut self.expired);
-        self.temporary.clear();
+        core::mem::swap(&mut self.is_temporary, &mut self.is_expired);
         self.report = Counted::default();
     }
 
@@ -168,7 +174,9 @@ impl Counting {
         self.work.clear();
         self.overwritten.clear();
         self.temporary.clear();
+        self.is_temporary.clear();
         self.expired.clear();
+        self.is_expired.clear();
         self.must_recount = true;
         self.remembered_bytes = 0;
         self.report = Counted::default();
@@ -229,15 +237,23 @@ impl<'a> Counter<'a> {
     /// # Errors
     /// If the heap's bytes are not sound.
     pub fn count_cards(&mut self) -> Result<(), Corruption> {
-        let mut from = 0;
-        while let Some((at, card)) = self.blocks.take_card(from) {
-            from = card.end;
+        let mut cursor = CardCursor::default();
+        let mut array = None;
+        while let Some((at, card)) = self.blocks.take_card(&mut cursor) {
             // An array that was never counted is scanned as a whole if it lives.
             if self.is_recount || self.counting.counts.get(at) == 0 {
                 continue;
             }
-            let info = object::decode(self.bytes, self.types, at)?;
-            check_fits_run(self.blocks, at, &info)?;
+            // An array is measured once, which takes as long as it is large.
+            let info = match array {
+                Some((last, info)) if last == at => info,
+                _ => {
+                    let info = object::decode(self.bytes, self.types, at)?;
+                    check_fits_run(self.blocks, at, &info)?;
+                    info
+                }
+            };
+            array = Some((at, info));
             self.counting.report.carded_bytes += u64::from(card.end - card.start);
             self.scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
         }
@@ -256,7 +272,11 @@ impl<'a> Counter<'a> {
             self.forget(raw)?;
         }
         while let Some(raw) = self.counting.expired.pop() {
-            self.forget(raw)?;
+            self.counting.is_expired.unset(raw);
+            // If slots still lead there, its count was taken over.
+            if !self.counting.is_temporary.get(raw) {
+                self.forget(raw)?;
+            }
         }
         while self.scan_all(Budget::UNLIMITED)? == Progress::More {}
         Ok(())
@@ -291,18 +311,31 @@ impl<'a> Counter<'a> {
         Ok(before)
     }
 
+    /// One count for all slots that lead to `raw` and are not armed; that of the last epoch is taken over.
+    fn count_temporary(&mut self, raw: u32) -> Result<(), Corruption> {
+        if !self.counting.is_expired.get(raw) {
+            self.count(raw)?;
+        }
+        let Counting { counts, temporary, is_temporary, .. } = &mut *self.counting;
+        if temporary.len() < temporary.capacity() {
+            temporary.push(raw);
+            is_temporary.set(raw);
+        } else if is_temporary.set(raw) {
+            // It cannot be taken away again.
+            counts.stick(raw);
+            is_temporary.unset(raw);
+        }
+        Ok(())
+    }
+
     fn count_slots(&mut self, category: RootCategory, slots: &[u32], is_temporary: bool) -> Result<(), Corruption> {
         let mut seen = 0;
         for &raw in slots.iter().filter(|&&raw| raw != 0 && raw & VMGcRef::I31_TAG == 0) {
             seen += 1;
-            if self.count(raw)? < CountTable::STUCK && is_temporary {
-                let temporary = &mut self.counting.temporary;
-                if temporary.len() < temporary.capacity() {
-                    temporary.push(raw);
-                } else {
-                    // It cannot be taken away again.
-                    self.counting.counts.stick(raw);
-                }
+            if !is_temporary {
+                self.count(raw)?;
+            } else if !self.counting.is_temporary.get(raw) {
+                self.count_temporary(raw)?;
             }
         }
         if let Some(count) = self.counting.report.roots.get_mut(category as usize) {

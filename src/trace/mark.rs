@@ -9,7 +9,7 @@ use super::work_list::{Task, WorkList};
 use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind};
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
-use crate::space::{BlockTable, Flag, GRANULE_BYTES, Granule};
+use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule};
 
 /// A trace at work on a heap.
 #[derive(Debug)]
@@ -62,15 +62,23 @@ impl<'a> Marker<'a> {
     /// # Errors
     /// If the heap's bytes are not sound.
     pub fn scan_cards(&mut self) -> Result<(), Corruption> {
-        let mut from = 0;
-        while let Some((at, card)) = self.blocks.take_card(from) {
-            from = card.end;
+        let mut cursor = CardCursor::default();
+        let mut array = None;
+        while let Some((at, card)) = self.blocks.take_card(&mut cursor) {
             // A young array is scanned as a whole if it lives.
             if self.blocks.granule_at(at).is_young() {
                 continue;
             }
-            let info = object::decode(self.bytes, self.types, at)?;
-            check_fits_run(self.blocks, at, &info)?;
+            // An array is measured once, which takes as long as it is large.
+            let info = match array {
+                Some((last, info)) if last == at => info,
+                _ => {
+                    let info = object::decode(self.bytes, self.types, at)?;
+                    check_fits_run(self.blocks, at, &info)?;
+                    info
+                }
+            };
+            array = Some((at, info));
             self.marking.report.carded_bytes += u64::from(card.end - card.start);
             self.scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
         }

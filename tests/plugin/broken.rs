@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tumulus::collector::{BuiltinCollector, Collector, Cycle, CycleKind, HeapParts, RefillError, Request};
 use tumulus::error::{Corruption, OutOfMemory};
 use tumulus::object::{self, VMGcRef};
-use tumulus::space::{BlockTable, LargeRun, TableRefused, Window};
+use tumulus::space::{BlockTable, CardCursor, LargeRun, TableRefused, Window};
 use tumulus::testkit::wrap::Wrap;
 use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor, WeakEntries, WeakScope};
 
@@ -186,7 +186,7 @@ impl Wrap for Broken {
     fn log_card(&mut self, parts: &mut HeapParts<'_>, array: &VMGcRef, card: Range<u32>) -> Result<(), Corruption> {
         if self.fault == Fault::ForgetsCards {
             // Taken before the cycle can see it.
-            parts.blocks.take_card(card.start);
+            while parts.blocks.take_card(&mut CardCursor::default()).is_some() {}
         }
         self.inner.log_card(parts, array, card)
     }

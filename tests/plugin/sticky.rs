@@ -8,7 +8,7 @@
 use tumulus::collector::{Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory};
 use tumulus::object::{self, ObjectInfo, VMGcRef};
-use tumulus::space::{BitTable, BlockTable, LargeRun, LineTable, TableRefused, Window};
+use tumulus::space::{BitTable, BlockTable, CardCursor, LargeRun, LineTable, TableRefused, Window};
 use tumulus::trace::{Budget, Progress, RootCategory, WeakScope};
 
 /// Bytes handed out between two cycles.
@@ -158,7 +158,8 @@ impl Collector for Sticky {
             tables.grey.clear();
         }
         // Of large arrays parts are logged; here all of an array is scanned again.
-        while let Some((array, _)) = parts.blocks.take_card(0) {
+        let mut cards = CardCursor::default();
+        while let Some((array, _)) = parts.blocks.take_card(&mut cards) {
             tables.scan_again(array);
         }
         (self.open, self.rooted) = (Some(kind), false);

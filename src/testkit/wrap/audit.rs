@@ -11,6 +11,7 @@ use super::Wrap;
 use crate::collector::{Collector, CollectorTraits, Cycle, HeapParts, Request};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::object::{self, VMGcRef};
+use crate::space::CardCursor;
 use crate::trace::{Budget, Progress, RootCategory};
 
 /// Reports the first reference that was overwritten without its barrier, as the verifier's `Corruption` at the place of
@@ -52,7 +53,8 @@ impl BarrierAuditor {
             Ok(())
         })?;
         // The collector inside is done with them; those that it did not want would hide the next overwrite.
-        while parts.blocks.take_card(0).is_some() {}
+        let mut cards = CardCursor::default();
+        while parts.blocks.take_card(&mut cards).is_some() {}
         let mut bytes_left = u64::from(parts.blocks.used_bytes());
         while let Some(at) = pending.pop() {
             if at == 0 || at & 1 != 0 || self.shadow.contains_key(&at) {
