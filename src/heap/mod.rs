@@ -14,6 +14,7 @@ mod bulk;
 mod cast;
 mod collect;
 mod config;
+mod exception;
 mod extern_table;
 mod stats;
 mod typed_ref;
@@ -26,6 +27,7 @@ pub use cast::CastTarget;
 pub use config::HeapConfig;
 pub use stats::HeapStats;
 
+use self::exception::TagTable;
 use self::extern_table::ExternTable;
 use crate::collector::{Collector, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
@@ -47,6 +49,7 @@ pub struct GcHeap {
     blocks: BlockTable,
     collector: Box<dyn Collector>,
     externs: ExternTable,
+    tags: TagTable,
     pacer: Pacer,
     stats: HeapStats,
     config: HeapConfig,
@@ -83,6 +86,7 @@ impl GcHeap {
             hears_roots: collector.traits().hears_roots,
             collector,
             externs: ExternTable::default(),
+            tags: TagTable::default(),
             pacer: Pacer::new(),
             stats: HeapStats::default(),
             creator,
