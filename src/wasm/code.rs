@@ -13,6 +13,8 @@
 
 use core::fmt;
 
+use super::handlers::Handlers;
+
 /// A slot of the number frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
@@ -143,6 +145,11 @@ pub(super) enum Op {
     Return,
     ReturnNum(Num),
     ReturnRef(Ref),
+
+    // Exceptions.
+    /// The first number and the first reference of the values; the tag follows.
+    Throw(Num, Ref),
+    ThrowRef(Ref),
 
     // Moves.
     Copy(Num, Num),
@@ -428,6 +435,8 @@ pub(super) struct Code {
     pub(super) ops: Box<[Op]>,
     /// The constants that no instruction has room for.
     pub(super) pool: Box<[u64]>,
+    /// Where exceptions are caught.
+    pub(super) handlers: Handlers,
     /// The size of the number frame in slots; parameters and results fit too.
     pub(super) nums: u32,
     /// The size of the reference frame in slots; parameters and results fit too.

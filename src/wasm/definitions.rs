@@ -95,12 +95,25 @@ pub(super) struct Field {
     pub(super) place: Place,
 }
 
-/// What the machine needs to know to make a struct.
+/// What the machine needs to know to make a struct, or an exception.
 #[derive(Debug)]
 pub(super) struct StructPlan {
     pub(super) ty: Arc<ObjectType>,
     pub(super) size: u32,
     pub(super) fields: Box<[Field]>,
+}
+
+impl StructPlan {
+    /// For the exceptions whose tags have the function type `ty`.
+    pub(super) fn of_exceptions(engine: &Engine, ty: &RegisteredType) -> StructPlan {
+        let object = engine.exception_type(ty).expect("the validator allows function types only");
+        let ObjectLayout::Exception(layout) = object.layout() else { unreachable!("the layout of exceptions") };
+        let params = ty.as_func().map_or(&[][..], |func| func.params());
+        let places = layout.fields.iter().zip(params);
+        let fields =
+            places.map(|(at, &param)| Field { offset: at.offset, place: Place::of(StorageType::Val(param)) }).collect();
+        StructPlan { size: layout.size, fields, ty: object }
+    }
 }
 
 /// What the machine needs to know to make an array.
@@ -160,6 +173,8 @@ pub(super) struct Definitions {
     pub(super) tables: Vec<Class>,
     /// Where the value of each global lives.
     pub(super) globals: Vec<Class>,
+    /// The exceptions of each tag, and the index of its type.
+    pub(super) tags: Vec<(u32, StructPlan)>,
 }
 
 impl Definitions {
@@ -177,6 +192,11 @@ impl Definitions {
             Shape::Struct(plan) => plan,
             _ => unreachable!("validated to be a struct type"),
         }
+    }
+
+    /// The exceptions of the tag with index `tag`.
+    pub(super) fn exceptions(&self, tag: u32) -> &StructPlan {
+        &self.tags[tag as usize].1
     }
 
     /// The array type with index `ty`.

@@ -9,8 +9,8 @@ use super::machine::{self, Machine};
 use super::module::{Constant, ElementMode, Elements, Import, Inner, Item, Items, Module};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result};
 use crate::store::{
-    AsContextMut, Caller, Extern, Func, FuncEntity, FuncKind, Global, GuestFunc, Memory, RefArray, StoreId,
-    StoreOpaque, Table,
+    AsContextMut, Caller, Extern, Func, FuncEntity, FuncKind, Global, GuestFunc, Memory, RawVal, RefArray, StoreId,
+    StoreOpaque, Table, Tag,
 };
 
 /// An instance as the machine needs it: for each of the module's index spaces, which thing of the store it names.
@@ -21,6 +21,8 @@ pub(super) struct InstanceData {
     pub(super) tables: Vec<u32>,
     pub(super) memory: Option<u32>,
     pub(super) globals: Vec<u32>,
+    /// The raw ids of tags.
+    pub(super) tags: Vec<u32>,
     /// Element segments.
     pub(super) segments: Vec<u32>,
     /// Whether each data segment was dropped.
@@ -148,6 +150,15 @@ impl Instance {
         self.get_export(store, name)?.into_global()
     }
 
+    /// The exported tag called `name`.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.into_tag()
+    }
+
     /// All exports, in the module's order.
     ///
     /// # Panics
@@ -187,6 +198,10 @@ impl Instance {
             Item::Global(index) => {
                 let index = data.globals[index as usize];
                 Extern::Global(Global::from_index(store, index))
+            }
+            Item::Tag(index) => {
+                let raw = data.tags[index as usize];
+                Extern::Tag(Tag::from_raw(store, raw))
             }
         })
     }
@@ -251,6 +266,7 @@ fn build(machine: &mut Machine, store: &mut StoreOpaque, module: &Arc<Inner>, im
         tables: Vec::new(),
         memory: None,
         globals: Vec::with_capacity(module.definitions.globals.len()),
+        tags: Vec::with_capacity(module.definitions.tags.len()),
         segments: Vec::new(),
         dropped: vec![Cell::new(false); module.data.len()],
     };
@@ -260,11 +276,15 @@ fn build(machine: &mut Machine, store: &mut StoreOpaque, module: &Arc<Inner>, im
             Extern::Table(table) => data.tables.push(table.index_in(store)?),
             Extern::Memory(memory) => data.memory = Some(memory.index_in(store)?),
             Extern::Global(global) => data.globals.push(global.index_in(store)?),
+            Extern::Tag(tag) => data.tags.push(tag.raw_in(store)?),
         }
     }
     // Before the functions: they name the instance by the place that it takes only if nothing fails until then.
     for &ty in &module.memories {
         data.memory = Some(store.new_memory(ty)?);
+    }
+    for ty in &module.tags {
+        data.tags.push(store.new_tag(ty)?);
     }
     store.functions.check_room(module.definitions.functions.len())?;
     for function in module.imported_functions()..next_index(module.definitions.functions.len()) {
@@ -360,6 +380,6 @@ fn fill_memory(machine: &mut Machine, store: &mut StoreOpaque, instance: u32, mo
 }
 
 /// A raw value that takes 32 bits: an `i32` or a reference.
-fn low_word(raw: u64) -> Result<u32> {
+fn low_word(raw: RawVal) -> Result<u32> {
     Ok(u32::try_from(raw).map_err(|_| Corruption::new(CorruptionKind::OutOfBounds, u32::MAX))?)
 }

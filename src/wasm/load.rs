@@ -13,7 +13,7 @@ use wasmparser::{
 
 use super::casts::Casts;
 use super::code::Code;
-use super::definitions::{Class, Definitions};
+use super::definitions::{Class, Definitions, StructPlan};
 use super::error::{ModuleError, Refusal};
 use super::extern_type::ExternType;
 use super::module::{
@@ -23,7 +23,7 @@ use super::names::Names;
 use super::translate::{self, Subject};
 use super::types::register_group;
 use crate::memory::{Limits, MemoryType};
-use crate::store::{Engine, GlobalType, TableType};
+use crate::store::{Engine, GlobalType, TableType, TagType};
 use crate::types::{Mutability, RefType};
 
 /// The binary form of `bytes`, which are a binary module or text.
@@ -67,6 +67,7 @@ struct Loader {
     tables: Vec<TableType>,
     memories: Vec<MemoryType>,
     globals: Vec<GlobalType>,
+    tags: Vec<TagType>,
     /// Constant expressions, which come after the functions in the end.
     constants: Vec<Code>,
     allocations: FuncValidatorAllocations,
@@ -87,6 +88,7 @@ impl Loader {
                     imported_functions: 0,
                     tables: Vec::new(),
                     globals: Vec::new(),
+                    tags: Vec::new(),
                 },
                 casts: Casts::default(),
                 code: Vec::new(),
@@ -96,6 +98,7 @@ impl Loader {
                 tables: Vec::new(),
                 memories: Vec::new(),
                 globals: Vec::new(),
+                tags: Vec::new(),
                 elements: Vec::new(),
                 data: Vec::new(),
                 start: None,
@@ -104,6 +107,7 @@ impl Loader {
             tables: Vec::new(),
             memories: Vec::new(),
             globals: Vec::new(),
+            tags: Vec::new(),
             constants: Vec::new(),
             allocations: FuncValidatorAllocations::default(),
         }
@@ -155,7 +159,13 @@ impl Loader {
                     self.module.memories.push(ty);
                 }
             }
-            Payload::TagSection(tags) => return unsupported("tags (exception handling)", tags.range().start),
+            Payload::TagSection(tags) => {
+                for tag in tags.into_iter_with_offsets() {
+                    let (offset, tag) = tag?;
+                    let ty = self.add_tag(tag, offset)?;
+                    self.module.tags.push(ty);
+                }
+            }
             Payload::GlobalSection(globals) => {
                 for global in globals.into_iter_with_offsets() {
                     let (offset, global) = global?;
@@ -214,7 +224,7 @@ impl Loader {
                 self.add_global(ty);
                 Imported::Global(ty)
             }
-            TypeRef::Tag(_) => return unsupported("tags (exception handling)", offset),
+            TypeRef::Tag(tag) => Imported::Tag(self.add_tag(tag, offset)?),
             TypeRef::FuncExact(_) => return unsupported("exact function imports", offset),
         };
         self.module.imports.push(Import { module: import.module.into(), name: import.name.into(), ty });
@@ -229,6 +239,17 @@ impl Loader {
     fn add_global(&mut self, ty: GlobalType) {
         self.module.definitions.globals.push(Class::of(ty.content()));
         self.globals.push(ty);
+    }
+
+    fn add_tag(&mut self, tag: wasmparser::TagType, offset: u64) -> Result<TagType, ModuleError> {
+        let Definitions { engine, types, tags, .. } = &mut self.module.definitions;
+        let index = tag.func_type_idx;
+        let registered = &types[index as usize].ty;
+        let ty = TagType::from_registered(registered.clone())
+            .or_else(|_| unsupported("tags whose functions return something", offset))?;
+        tags.push((index, StructPlan::of_exceptions(engine, registered)));
+        self.tags.push(ty.clone());
+        Ok(ty)
     }
 
     fn table_type(&self, ty: wasmparser::TableType, offset: u64) -> Result<TableType, ModuleError> {
@@ -271,7 +292,7 @@ impl Loader {
             Kind::Table => (Item::Table(export.index), ExternType::Table(self.tables[index])),
             Kind::Memory => (Item::Memory(export.index), ExternType::Memory(self.memories[index])),
             Kind::Global => (Item::Global(export.index), ExternType::Global(self.globals[index])),
-            Kind::Tag => unreachable!("modules with tags were refused before"),
+            Kind::Tag => (Item::Tag(export.index), ExternType::Tag(self.tags[index].clone())),
         };
         self.module.names.add_export(&export);
         self.module.export_names.insert(export.name.into(), self.module.exports.len());

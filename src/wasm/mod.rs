@@ -9,7 +9,7 @@
 //!     |        |
 //!   load ---- translate   sections and types  ----  function bodies to internal code
 //!     |        |
-//!   definitions, types, casts, names     what a module defines
+//!   definitions, types, casts, handlers, names     what a module defines
 //!     |
 //!   code          the internal instruction set: registers in two frames, 8 bytes an instruction
 //! ```
@@ -29,6 +29,7 @@ mod code;
 mod definitions;
 mod error;
 mod extern_type;
+mod handlers;
 mod instance;
 mod linker;
 mod load;

@@ -14,7 +14,7 @@ use super::load;
 use super::names::Names;
 use crate::memory::MemoryType;
 use crate::object::ObjectType;
-use crate::store::{Engine, GlobalType, TableType};
+use crate::store::{Engine, GlobalType, TableType, TagType};
 use crate::types::{RefType, RegisteredType};
 
 /// A module: validated, translated and ready to be instantiated, any number of times, in any store of its engine.
@@ -36,6 +36,7 @@ pub(super) struct Inner {
     pub(super) tables: Vec<Table>,
     pub(super) memories: Vec<MemoryType>,
     pub(super) globals: Vec<Global>,
+    pub(super) tags: Vec<TagType>,
     pub(super) elements: Vec<Elements>,
     pub(super) data: Vec<Data>,
     pub(super) start: Option<u32>,
@@ -58,6 +59,7 @@ pub(super) enum Imported {
     Table(TableType),
     Memory(MemoryType),
     Global(GlobalType),
+    Tag(TagType),
 }
 
 /// An export: its name and what it is.
@@ -75,6 +77,7 @@ pub(super) enum Item {
     Table(u32),
     Memory(u32),
     Global(u32),
+    Tag(u32),
 }
 
 /// A constant expression.
@@ -255,6 +258,7 @@ impl Imported {
             Imported::Table(ty) => ExternType::Table(*ty),
             Imported::Memory(ty) => ExternType::Memory(*ty),
             Imported::Global(ty) => ExternType::Global(*ty),
+            Imported::Tag(ty) => ExternType::Tag(ty.clone()),
         }
     }
 }

@@ -109,7 +109,8 @@ impl Scope<'_> {
                 Abstract::NoExtern => HeapType::NoExtern,
                 Abstract::Func => HeapType::Func,
                 Abstract::NoFunc => HeapType::NoFunc,
-                Abstract::Exn | Abstract::NoExn => return unsupported("exception references (exception handling)"),
+                Abstract::Exn => HeapType::Exn,
+                Abstract::NoExn => HeapType::NoExn,
                 Abstract::Cont | Abstract::NoCont => return unsupported("stack switching"),
             }),
         }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod control;
+mod exceptions;
 mod failures;
 mod linking;
 mod loading;

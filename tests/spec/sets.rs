@@ -44,10 +44,10 @@ const fn set(name: &'static str, source: Source, assertions: [u64; 3], others: [
 
 pub(crate) const GC: Set = set("gc", Source::Proposal(Proposal::GC), [657, 0, 0], [144, 0, 0]);
 
-pub(crate) const WASM_V3: Set = set("wasm-v3", Source::Spec(SpecVersion::V3), [19_933, 0, 91], [1_275, 0, 26]);
+pub(crate) const WASM_V3: Set = set("wasm-v3", Source::Spec(SpecVersion::V3), [20_012, 0, 12], [1_298, 0, 3]);
 
 pub(crate) const EXCEPTIONS: Set =
-    set("exceptions", Source::Proposal(Proposal::ExceptionHandling), [9, 0, 81], [4, 0, 15]);
+    set("exceptions", Source::Proposal(Proposal::ExceptionHandling), [90, 0, 0], [19, 0, 0]);
 
 pub(crate) const TAIL_CALL: Set = set("tail-call", Source::Proposal(Proposal::TailCall), [113, 0, 0], [8, 0, 0]);
 

@@ -82,7 +82,7 @@ impl Kind {
     /// Bytes that an object takes; `length` counts for arrays only.
     pub(crate) fn size(&self, length: u32) -> u64 {
         match self.object.layout() {
-            ObjectLayout::Struct(layout) => u64::from(layout.size),
+            ObjectLayout::Struct(layout) | ObjectLayout::Exception(layout) => u64::from(layout.size),
             ObjectLayout::Array(layout) => layout.size_for_len(length),
         }
     }

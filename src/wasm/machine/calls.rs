@@ -15,6 +15,8 @@ pub(super) enum Next {
     Local(Num, Ref, u16),
     /// To run this call, of any other kind.
     Other(Op),
+    /// To throw what this instruction says.
+    Throw(Op),
 }
 
 impl Machine {
@@ -34,6 +36,7 @@ impl Machine {
                 Ok(None)
             }
             Next::Other(op) => self.call_other(store, op, pc),
+            Next::Throw(op) => self.throw(store, op, pc),
         }
     }
 
@@ -147,6 +150,6 @@ fn slot(base: u32, register: u16) -> usize {
     base as usize + usize::from(register)
 }
 
-fn to_pc(pc: usize) -> u32 {
+pub(super) fn to_pc(pc: usize) -> u32 {
     u32::try_from(pc).expect("code is shorter than 4 GiB")
 }

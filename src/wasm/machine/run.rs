@@ -9,9 +9,9 @@ use super::calls::Next;
 use super::frames::{charge, memory_of, window};
 use super::memory::load_as;
 use super::numbers::{self, Numbers, WINDOW, signed32, signed64, widen32, widen64};
-use super::{Machine, memory, objects, rare};
+use super::{Machine, halves, memory, objects, rare};
 use crate::error::{Result, Trap};
-use crate::store::{Pause, StoreOpaque};
+use crate::store::{Pause, RawVal, StoreOpaque};
 
 /// The reference frame of the running function.
 pub(super) type References = [u32; WINDOW];
@@ -159,6 +159,7 @@ impl Machine {
                     | Op::TailCall(..)
                     | Op::TailCallIndirect(..)
                     | Op::TailCallRef(..) => break Next::Other(op),
+                    Op::Throw(..) | Op::ThrowRef(..) => break Next::Throw(op),
 
                     Op::Copy(d, a) => nums.set(d, nums.get(a)),
                     Op::CopyRef(d, a) => set(refs, d, get(refs, a)),
@@ -180,10 +181,12 @@ impl Machine {
                         pc += 1;
                     }
                     Op::GlobalGet(d, index) => {
-                        nums.set(d, store.roots.globals[instance.globals[index as usize] as usize].number);
+                        let [low, _] = halves(store.roots.globals[instance.globals[index as usize] as usize].number);
+                        nums.set(d, low);
                     }
                     Op::GlobalSet(a, index) => {
-                        store.roots.globals[instance.globals[index as usize] as usize].number = nums.get(a);
+                        let value = RawVal::from(nums.get(a));
+                        store.roots.globals[instance.globals[index as usize] as usize].number = value;
                     }
                     Op::GlobalGetRef(d, index) => {
                         let slot = store.roots.globals[instance.globals[index as usize] as usize].slot;
@@ -554,7 +557,7 @@ impl Machine {
 
 /// The index in an operand word.
 #[inline(always)]
-fn index_word(op: Op) -> u32 {
+pub(super) fn index_word(op: Op) -> u32 {
     match op {
         Op::Index(index) => index,
         other => unreachable!("an index was expected, not {other:?}"),

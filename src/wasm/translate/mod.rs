@@ -9,6 +9,7 @@
 //!    |-- arithmetic   numeric operators, immediates
 //!    |-- access       memory, tables, globals
 //!    |-- calls        calls, tail calls
+//!    |-- exceptions   try blocks, throws
 //!    |-- objects      references, structs, arrays, casts
 //!    `-- operands     the operand stack: which value is where
 //! ```
@@ -20,6 +21,7 @@ mod arithmetic;
 mod calls;
 mod condition;
 mod control;
+mod exceptions;
 mod objects;
 mod operands;
 #[cfg(test)]
@@ -33,6 +35,7 @@ use super::casts::Casts;
 use super::code::{Code, Num, Op, Ref};
 use super::definitions::{Class, Definitions, count};
 use super::error::{ModuleError, Refusal};
+use super::handlers::{Clause, Handlers, TryBlock};
 
 /// Slots that a frame can have: a register's 16 bits must also name the place behind the last one, where the frame of a
 /// callee without arguments begins.
@@ -81,6 +84,10 @@ struct Translator<'m, 'a> {
     locals: Vec<Local>,
     local_height: Height,
     frames: Vec<Frame<'m>>,
+    /// The `try_table` blocks so far, with their clauses, and which of those that are open is the innermost.
+    tries: Vec<TryBlock>,
+    clauses: Vec<Clause>,
+    open_try: Option<u32>,
     /// Whether the current operator can not be reached.
     unreachable: bool,
     /// How many blocks were opened in code that cannot be reached.
@@ -120,6 +127,9 @@ impl<'m, 'a> Translator<'m, 'a> {
             locals,
             local_height: height,
             frames: vec![Frame::function(subject.results)],
+            tries: Vec::new(),
+            clauses: Vec::new(),
+            open_try: None,
             unreachable: false,
             skipped: 0,
             barrier: 0,
@@ -158,6 +168,7 @@ impl<'m, 'a> Translator<'m, 'a> {
         Ok(Code {
             ops: self.ops.into(),
             pool: self.pool.into(),
+            handlers: Handlers { blocks: self.tries.into(), clauses: self.clauses.into() },
             nums,
             refs,
             num_params,
@@ -183,6 +194,9 @@ impl<'m, 'a> Translator<'m, 'a> {
             Operator::Block { blockty } => self.block(*blockty),
             Operator::Loop { blockty } => self.loop_(*blockty),
             Operator::If { blockty } => self.if_(*blockty),
+            Operator::TryTable { try_table } => self.try_table(try_table),
+            Operator::Throw { tag_index } => self.throw(*tag_index),
+            Operator::ThrowRef => self.throw_ref(),
             Operator::Else => self.else_(),
             Operator::End => self.end(),
             Operator::Br { relative_depth } => {
