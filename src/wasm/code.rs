@@ -8,7 +8,7 @@
 //! What holds in a number slot: an `i32`, an `f32` and a function id are zero-extended to 64 bits. Zero-extension,
 //! reinterpretation and the conversion between `extern` and `any` are therefore no instructions at all.
 //!
-//! An instruction takes 8 bytes. What does not fit follows in an operand word ([`Op::Index`], [`Op::TableIndex`], ...), which is never
+//! An instruction takes 8 bytes. What does not fit follows in an operand word ([`Op::Index`], [`Op::IndexPair`], ...), which is never
 //! run by itself.
 
 use core::fmt;
@@ -89,7 +89,7 @@ pub(super) enum Op {
     NumOperand(Num),
     NumIndex(Num, u32),
     NumPair(Num, Num),
-    TableIndex(u16, u32),
+    IndexPair(u16, u32),
 
     // Control.
     Unreachable,
@@ -323,7 +323,7 @@ pub(super) enum Op {
     F32Demote(Num, Num),
     F64Promote(Num, Num),
 
-    // Linear memory 0: destination or value, address, offset.
+    // Linear memory 0 if it has 32-bit addresses: destination or value, address, offset.
     LoadU8(Num, Num, u16),
     LoadS8(Num, Num, u16),
     LoadS8Long(Num, Num, u16),
@@ -340,10 +340,17 @@ pub(super) enum Op {
     /// With the offset in the word that follows.
     LoadFar(Load, Num, Num),
     StoreFar(Width, Num, Num),
-    MemorySize(Num),
-    MemoryGrow(Num, Num),
+
+    // Any linear memory. The memory and the low half of the offset follow, then its high half.
+    LoadAt(Load, Num, Num),
+    StoreAt(Width, Num, Num),
+    MemorySize(Num, u32),
+    MemoryGrow(Num, Num, u16),
+    /// The memory follows.
     MemoryFill(Num, Num, Num),
+    /// The memories follow: to, from.
     MemoryCopy(Num, Num, Num),
+    /// Memory and segment follow.
     MemoryInit(Num, Num, Num),
     DataDrop(u32),
 

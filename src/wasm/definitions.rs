@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::code::{Load, Width};
+use crate::memory::MemoryType;
 use crate::object::{ObjectLayout, ObjectType};
 use crate::store::Engine;
 use crate::types::{CompositeType, FuncType, RegisteredType, StorageType, ValType};
@@ -169,6 +170,8 @@ pub(super) struct Definitions {
     pub(super) functions: Vec<u32>,
     /// How many of them are imported.
     pub(super) imported_functions: u32,
+    /// The type of each memory.
+    pub(super) memories: Vec<MemoryType>,
     /// Where the elements of each table live.
     pub(super) tables: Vec<Class>,
     /// Where the value of each global lives.

@@ -65,7 +65,6 @@ struct Loader {
     module: Inner,
     /// The types of the items of each index space, the imported ones first.
     tables: Vec<TableType>,
-    memories: Vec<MemoryType>,
     globals: Vec<GlobalType>,
     tags: Vec<TagType>,
     /// Constant expressions, which come after the functions in the end.
@@ -86,6 +85,7 @@ impl Loader {
                     types: Vec::new(),
                     functions: Vec::new(),
                     imported_functions: 0,
+                    memories: Vec::new(),
                     tables: Vec::new(),
                     globals: Vec::new(),
                     tags: Vec::new(),
@@ -105,7 +105,6 @@ impl Loader {
                 names: Names::default(),
             },
             tables: Vec::new(),
-            memories: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
             constants: Vec::new(),
@@ -154,8 +153,7 @@ impl Loader {
             Payload::MemorySection(memories) => {
                 for memory in memories.into_iter_with_offsets() {
                     let (offset, memory) = memory?;
-                    let ty = self.memory_type(memory, offset)?;
-                    self.memories.push(ty);
+                    let ty = self.add_memory(memory, offset)?;
                     self.module.memories.push(ty);
                 }
             }
@@ -214,11 +212,7 @@ impl Loader {
                 self.add_table(ty);
                 Imported::Table(ty)
             }
-            TypeRef::Memory(ty) => {
-                let ty = self.memory_type(ty, offset)?;
-                self.memories.push(ty);
-                Imported::Memory(ty)
-            }
+            TypeRef::Memory(ty) => Imported::Memory(self.add_memory(ty, offset)?),
             TypeRef::Global(ty) => {
                 let ty = self.global_type(ty, offset)?;
                 self.add_global(ty);
@@ -253,27 +247,25 @@ impl Loader {
     }
 
     fn table_type(&self, ty: wasmparser::TableType, offset: u64) -> Result<TableType, ModuleError> {
-        if ty.table64 {
-            return unsupported("64-bit tables", offset);
-        }
         if ty.shared {
             return unsupported("shared tables", offset);
         }
         let element = self.module.definitions.ref_type(ty.element_type).map_err(|refusal| refusal.at(offset))?;
-        Ok(TableType::new(element, ty.initial, ty.maximum))
+        let make = if ty.table64 { TableType::new64 } else { TableType::new };
+        Ok(make(element, ty.initial, ty.maximum))
     }
 
-    fn memory_type(&self, ty: wasmparser::MemoryType, offset: u64) -> Result<MemoryType, ModuleError> {
-        if ty.memory64 {
-            return unsupported("64-bit memories", offset);
-        }
+    fn add_memory(&mut self, ty: wasmparser::MemoryType, offset: u64) -> Result<MemoryType, ModuleError> {
         if ty.shared {
             return unsupported("shared memories (threads)", offset);
         }
-        if !self.memories.is_empty() {
-            return unsupported("multiple memories", offset);
-        }
-        Ok(MemoryType::from(Limits::new(ty.initial, ty.maximum)))
+        let ty = if ty.memory64 {
+            MemoryType::new64(ty.initial, ty.maximum)
+        } else {
+            MemoryType::from(Limits::new(ty.initial, ty.maximum))
+        };
+        self.module.definitions.memories.push(ty);
+        Ok(ty)
     }
 
     fn global_type(&self, ty: wasmparser::GlobalType, offset: u64) -> Result<GlobalType, ModuleError> {
@@ -290,7 +282,7 @@ impl Loader {
                 (Item::Func(export.index), ExternType::Func(ty))
             }
             Kind::Table => (Item::Table(export.index), ExternType::Table(self.tables[index])),
-            Kind::Memory => (Item::Memory(export.index), ExternType::Memory(self.memories[index])),
+            Kind::Memory => (Item::Memory(export.index), ExternType::Memory(self.module.definitions.memories[index])),
             Kind::Global => (Item::Global(export.index), ExternType::Global(self.globals[index])),
             Kind::Tag => (Item::Tag(export.index), ExternType::Tag(self.tags[index].clone())),
         };
@@ -327,11 +319,13 @@ impl Loader {
     }
 
     fn data(&mut self, segment: &wasmparser::Data<'_>) -> Result<(), ModuleError> {
-        let offset = match &segment.kind {
+        let target = match &segment.kind {
             wasmparser::DataKind::Passive => None,
-            wasmparser::DataKind::Active { offset_expr, .. } => Some(self.constant(offset_expr, Class::Num)?),
+            wasmparser::DataKind::Active { memory_index, offset_expr } => {
+                Some((*memory_index, self.constant(offset_expr, Class::Num)?))
+            }
         };
-        self.module.data.push(Data { bytes: segment.data.into(), offset });
+        self.module.data.push(Data { bytes: segment.data.into(), target });
         Ok(())
     }
 

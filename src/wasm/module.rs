@@ -137,8 +137,8 @@ pub(super) enum ElementMode {
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) bytes: Box<[u8]>,
-    /// Where it is copied when the module is instantiated; `None`: used by instructions only.
-    pub(super) offset: Option<Constant>,
+    /// The memory that it is copied to when the module is instantiated, and where; `None`: used by instructions only.
+    pub(super) target: Option<(u32, Constant)>,
 }
 
 impl Module {

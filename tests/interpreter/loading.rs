@@ -63,9 +63,6 @@ fn what_is_not_supported_is_refused_by_name() {
         ("(func (local v128))", "v128"),
         ("(type (struct (field v128)))", "v128"),
         ("(global v128 (v128.const i64x2 0 0))", "v128"),
-        ("(memory i64 1)", "64-bit memories"),
-        ("(table i64 1 funcref)", "64-bit tables"),
-        ("(memory 1) (memory 1)", "multiple memories"),
         ("(memory 1 1 shared)", "shared memories"),
         ("(memory 1) (func (drop (i32.atomic.load (i32.const 0))))", "i32.atomic.load"),
     ] {

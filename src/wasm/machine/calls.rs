@@ -50,9 +50,9 @@ impl Machine {
         let (n, r, raw, tail) = match (op, word) {
             (Op::CallFar(n, r), Op::Index(function)) => (n, r, instance.functions[function as usize], false),
             (Op::TailCall(n, r), Op::Index(function)) => (n, r, instance.functions[function as usize], true),
-            (Op::CallIndirect(n, r, index) | Op::TailCallIndirect(n, r, index), Op::TableIndex(table, ty)) => {
+            (Op::CallIndirect(n, r, index) | Op::TailCallIndirect(n, r, index), Op::IndexPair(table, ty)) => {
                 let table = &store.roots.tables[instance.tables[usize::from(table)] as usize];
-                let raw = table.elements.get(nums.get32(index) as usize).ok_or(Trap::TableOutOfBounds)?;
+                let raw = table.elements.get(to_usize(nums.get(index))).ok_or(Trap::TableOutOfBounds)?;
                 if raw == 0 {
                     return Err(Trap::IndirectCallToNull.into());
                 }
@@ -144,6 +144,12 @@ fn is_of_type(store: &StoreOpaque, raw: u32, ty: &RegisteredType) -> Result<bool
 #[cold]
 pub(super) fn bad_id(raw: u32) -> Corruption {
     Corruption::new(CorruptionKind::BadFunctionId, raw)
+}
+
+/// An index into something of the host's; one that does not fit is outside of everything.
+#[inline(always)]
+pub(super) fn to_usize(index: u64) -> usize {
+    usize::try_from(index).unwrap_or(usize::MAX)
 }
 
 fn slot(base: u32, register: u16) -> usize {

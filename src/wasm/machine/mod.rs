@@ -28,6 +28,7 @@ mod run;
 
 use std::any::Any;
 
+pub(super) use self::frames::memory_at;
 pub(super) use self::memory::init as init_memory;
 pub(super) use self::rare::init_table;
 

@@ -6,7 +6,7 @@
 
 use super::super::code::{Near, Op, Ref};
 use super::calls::Next;
-use super::frames::{charge, memory_of, window};
+use super::frames::{memory_of, window};
 use super::memory::load_as;
 use super::numbers::{self, Numbers, WINDOW, signed32, signed64, widen32, widen64};
 use super::{Machine, halves, memory, objects, rare};
@@ -395,12 +395,12 @@ impl Machine {
                     }
 
                     Op::LoadFar(kind, d, a) => {
-                        let place = memory::Place { bytes, address: nums.get32(a), offset: index_word(ops[pc]) };
+                        let place = memory::Place { bytes, address: nums.get(a), offset: index_word(ops[pc]).into() };
                         nums.set(d, load_as(kind, place)?);
                         pc += 1;
                     }
                     Op::StoreFar(width, a, value) => {
-                        memory::store_as(width, bytes, nums.get32(a), index_word(ops[pc]), nums.get(value))?;
+                        memory::store_as(width, bytes, nums.get(a), index_word(ops[pc]).into(), nums.get(value))?;
                         pc += 1;
                     }
 
@@ -533,13 +533,6 @@ impl Machine {
                         objects::set_ref_element(&mut store.heap, object(refs, a)?, nums.get32(i), value)?;
                     }
 
-                    Op::MemoryGrow(d, a) => {
-                        charge(store, nums.get32(a))?;
-                        let old = memory::grow(store, instance, nums.get32(a));
-                        nums.set32(d, old);
-                        bytes = memory_of(&mut store.memories, instance);
-                        refs = window(&mut store.roots.stack.slots, frame.refs);
-                    }
                     // What is left is rare, or takes so long that a second dispatch does not matter.
                     _ => {
                         pc = rare::run(store, instance, frame, &mut nums, ops, op, pc)?;

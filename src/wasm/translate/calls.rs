@@ -91,5 +91,5 @@ impl Translator<'_, '_> {
 }
 
 fn called(table: u32, ty: u32) -> Op {
-    Op::TableIndex(table.try_into().expect("the validator allows a hundred tables"), ty)
+    Op::IndexPair(table.try_into().expect("the validator allows a hundred tables"), ty)
 }

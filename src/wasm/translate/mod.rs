@@ -229,7 +229,7 @@ impl<'m, 'a> Translator<'m, 'a> {
             Operator::F32Const { value } => self.operands.push(Operand::Const(u64::from(value.bits()))),
             Operator::F64Const { value } => self.operands.push(Operand::Const(value.bits())),
             other => {
-                let known = self.numeric(other) || self.access(other)? || self.call(other) || self.object(other)?;
+                let known = self.numeric(other) || self.access(other) || self.call(other) || self.object(other)?;
                 if !known {
                     return Err(Refusal::Unsupported(instruction_name(other)));
                 }
