@@ -49,6 +49,13 @@ fn access(criterion: &mut Criterion) {
         let (guest, ()) = memory.guest(&mut store);
         bencher.iter(|| (0..WORDS).fold(0_u32, |sum, i| sum.wrapping_add(guest.ptr::<u32>(offset(i)).read().unwrap())));
     });
+    group.bench_function("GuestPtr::as_slice, borrowed each time", |bencher| {
+        let (guest, ()) = memory.guest(&mut store);
+        bencher.iter(|| {
+            let bytes = guest.ptr::<[u8]>((0, 4 * WORDS)).as_slice().unwrap().unwrap();
+            (0..WORDS).fold(0_u32, |sum, i| sum.wrapping_add(read(&bytes, offset(i))))
+        });
+    });
     group.finish();
 
     let mut group = criterion.benchmark_group("write 4 bytes");
@@ -67,6 +74,13 @@ fn access(criterion: &mut Criterion) {
     group.bench_function("GuestPtr", |bencher| {
         let (guest, ()) = memory.guest(&mut store);
         bencher.iter(|| (0..WORDS).for_each(|i| guest.ptr::<u32>(offset(i)).write(i).unwrap()));
+    });
+    group.bench_function("GuestPtr::as_slice_mut, borrowed each time", |bencher| {
+        let (guest, ()) = memory.guest(&mut store);
+        bencher.iter(|| {
+            let mut bytes = guest.ptr::<[u8]>((0, 4 * WORDS)).as_slice_mut().unwrap().unwrap();
+            (0..WORDS).for_each(|i| write(&mut bytes, offset(i), i));
+        });
     });
     group.finish();
 }
@@ -174,9 +188,9 @@ fn borrow(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("borrow and release");
     for outstanding in [0_u64, 1, 100, 10_000] {
         group.bench_function(BenchmarkId::new("with others out", outstanding), |bencher| {
-            let tracker = BorrowTracker::new();
+            let mut tracker = BorrowTracker::new();
             let mut bytes = vec![0; 1 << 20];
-            let guest = GuestBytes::new(&mut bytes, &tracker);
+            let guest = GuestBytes::new(&mut bytes, &mut tracker);
             let handles: Vec<_> =
                 (0..outstanding).map(|i| guest.shared_borrow(Region::new(64 * i, 32)).unwrap()).collect();
             bencher.iter(|| {

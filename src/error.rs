@@ -93,7 +93,9 @@ pub enum OutOfMemoryKind {
 pub struct OutOfMemory {
     /// Which limit was hit.
     pub kind: OutOfMemoryKind,
-    /// Bytes that were asked for.
+    /// Bytes that were asked for: the whole size of what is too large for ever, otherwise how many more.
+    ///
+    /// These are bytes for tables too, 4 of them for an element, though limiters count elements.
     pub asked: u64,
     /// Bytes in use when the request was refused.
     pub in_use: u64,

@@ -25,6 +25,7 @@
 //! | layer | room | what it is for |
 //! | --- | --- | --- |
 //! | 10 | `main`, `cli` | the command-line program; public API only |
+//! | 9 | `testkit` | the conformance kit for collectors: model heap, random programs, auditors (feature `testkit`) |
 //! | 9 | `wasi` | WASI preview 1 without files (feature `wasi`) |
 //! | 9 | `wast` | scripts of the specification (feature `wast`) |
 //! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
@@ -95,6 +96,8 @@ pub mod provenance;
 pub mod root;
 pub mod space;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod trace;
 pub mod types;
 #[cfg(feature = "wasi")]

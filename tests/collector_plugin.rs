@@ -1,22 +1,19 @@
 //! A collector of the tests' own behind a heap: what it is told and when, and what a broken one cannot do.
 
-mod support;
-
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use support::fixture::{Fixture, LEFT, RIGHT};
-use support::world::{BYTES, INTS, REFS, Settings, VAST, World};
 use tumulus::collector::{
     BuiltinCollector, Collector, CollectorFactory, CollectorTraits, Cycle, CycleKind, HeapParts, Reason, RefillError,
     Request,
 };
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind, Trap};
-use tumulus::heap::GcHeap;
-use tumulus::memory::VecMemoryCreator;
 use tumulus::object::{VMGcHeader, VMGcRef, load_u32, store_u32};
 use tumulus::root::RootArray;
 use tumulus::space::{BlockTable, LargeRun, TableRefused, Window};
+use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
+use tumulus::testkit::world::{BYTES, INTS, REFS, VAST};
+use tumulus::testkit::{Bytes, Settings};
 use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor};
 
 /// What the heap called.
@@ -200,16 +197,11 @@ impl RootVisitor for ArmingRoots<'_> {
 fn plugged(shared: &Shared, settings: &Settings) -> Fixture {
     let for_factory = shared.clone();
     let factory: CollectorFactory = Arc::new(move || Box::new(Arming { shared: for_factory.clone(), steps: 0 }));
-    let world = World::new();
-    let mut heap = GcHeap::new(settings.config(), factory(), Arc::new(VecMemoryCreator)).expect("valid settings");
-    for kind in &world.kinds {
-        heap.register_type(&kind.object);
-    }
-    Fixture { world, heap, roots: Vec::new() }
+    Fixture::new(factory(), &Settings { bytes: Bytes::Vec, ..*settings })
 }
 
 fn settings() -> Settings {
-    Settings::new(BuiltinCollector::Null, 256 << 10)
+    Settings::new(256 << 10)
 }
 
 // The barrier.
@@ -330,7 +322,7 @@ fn a_failed_barrier_leaves_the_slot_as_it_was() {
 #[test]
 fn collectors_without_log_clear_it() {
     for collector in BuiltinCollector::ALL {
-        let mut fixture = Fixture::new(&Settings::new(collector, 64 << 10));
+        let mut fixture = Fixture::new(collector.create(), &Settings::new(64 << 10));
         let pair = fixture.pair(3, 5).expect("room");
         fixture.roots.push(pair);
         let logged = fixture.heap.header(pair).expect("inside").with_log(true);
@@ -401,7 +393,7 @@ fn the_first_write_to_a_chunk_of_roots_is_heard_until_it_is_armed_again() {
 
 #[test]
 fn copies_within_roots_are_as_if_through_a_copy() {
-    let mut fixture = Fixture::new(&Settings::new(BuiltinCollector::Null, 64 << 10));
+    let mut fixture = Fixture::new(BuiltinCollector::Null.create(), &Settings::new(64 << 10));
     let (heap, mut array) = (&mut fixture.heap, RootArray::new());
     assert_eq!(array.grow(heap, 4, 9), Ok(true));
     array.write(heap, 1, &[16, 24, 0]).expect("in range").expect("sound");

@@ -2,24 +2,23 @@
 //!
 //! A panic, a hang or a payload dropped twice fails these tests; so does a heap that was found damaged and is used on.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use support::Numbers;
-use support::fixture::{Fixture, LEFT, RIGHT};
-use support::runner::Tally;
-use support::world::{BYTES, Bytes, EXTERNS, LONGS, NODE, PAIR, PAIRS, REFS, SPARSE, Settings, VAST, VECTORS, WIDE};
 use tumulus::collector::BuiltinCollector::{self, Copying};
 use tumulus::error::{CorruptionKind, Error, Trap};
 use tumulus::heap::{CastTarget, GcHeap};
 use tumulus::object::{VMGcHeader, VMGcRef};
+use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
+use tumulus::testkit::world::{
+    BYTES, EXTERNS, LONGS, NODE, PAIR, PAIRS, REFS, SPARSE, VAST, VECTORS, WIDE, Wanted, World,
+};
+use tumulus::testkit::{Bytes, Numbers, Settings, Tally};
 use tumulus::types::RefType;
 
 /// A sound heap with something of every kind in it, small and large, shared and cyclic, live and dead.
-fn populated(settings: &Settings, tally: &Tally) -> Fixture {
-    let mut fixture = Fixture::new(settings);
+fn populated(collector: BuiltinCollector, settings: &Settings, tally: &Tally) -> Fixture {
+    let mut fixture = Fixture::new(collector.create(), settings);
     fixture.push_list(30);
     for kind in [PAIR, NODE, SPARSE, WIDE, VAST] {
         for _ in 0..3 {
@@ -46,7 +45,7 @@ fn populated(settings: &Settings, tally: &Tally) -> Fixture {
             .kinds
             .iter()
             .find(|kind| fixture.heap.header(holder).is_ok_and(|header| header == kind.object.header()));
-        let any = described.is_some_and(|kind| kind.slots[0].wanted == Some(support::world::Wanted::Any));
+        let any = described.is_some_and(|kind| kind.slots[0].wanted == Some(Wanted::Any));
         if any {
             fixture.write(holder, if described.is_some_and(|kind| kind.is_array) { 8 } else { LEFT }, {
                 roots[numbers.below(u32::try_from(roots.len()).expect("few roots")) as usize]
@@ -247,19 +246,16 @@ fn exercise(fixture: &mut Fixture, seed: u64) {
 
 fn settings() -> impl Strategy<Value = Settings> {
     (
-        proptest::sample::select(&BuiltinCollector::ALL[..]),
         proptest::sample::select(&[Bytes::Mapped, Bytes::Vec][..]),
         proptest::sample::select(&[100_001_u64, 256 << 10, 2 << 20][..]),
         proptest::sample::select(&[0, 3][..]),
         any::<bool>(),
     )
-        .prop_map(|(collector, bytes, max_bytes, zeal, checked)| Settings {
-            collector,
+        .prop_map(|(bytes, max_bytes, zeal, checked)| Settings {
             bytes,
-            max_bytes,
-            initial_bytes: 0,
             zeal,
             checked,
+            ..Settings::new(max_bytes)
         })
 }
 
@@ -267,16 +263,17 @@ fn settings() -> impl Strategy<Value = Settings> {
 const TIME_MAX: Duration = Duration::from_secs(20);
 
 proptest! {
-    #![proptest_config(support::property(1500))]
+    #![proptest_config(tumulus::testkit::property(1500))]
 
     #[test]
     fn overwritten_words_are_answers_or_errors(
+        collector in proptest::sample::select(&BuiltinCollector::ALL[..]),
         settings in settings(),
         damages in proptest::collection::vec(damage(), 1..12),
         seed in any::<u64>(),
     ) {
         let (tally, started) = (Tally::default(), Instant::now());
-        let mut fixture = populated(&settings, &tally);
+        let mut fixture = populated(collector, &settings, &tally);
         for damage in damages {
             overwrite(&mut fixture, damage);
         }
@@ -291,7 +288,7 @@ proptest! {
 /// All bytes at once.
 #[test]
 fn heaps_full_of_one_pattern() {
-    let header = |kind: usize| support::world::World::new().ty(kind).header().bits();
+    let header = |kind: usize| World::new().ty(kind).header().bits();
     let patterns = [
         0,
         u32::MAX,
@@ -313,7 +310,7 @@ fn heaps_full_of_one_pattern() {
         for (number, pattern) in patterns.into_iter().enumerate() {
             for max_bytes in [256 << 10, 2 << 20] {
                 let tally = Tally::default();
-                let mut fixture = populated(&Settings::new(collector, max_bytes), &tally);
+                let mut fixture = populated(collector, &Settings::new(max_bytes), &tally);
                 for word in fixture.heap.bytes_mut().as_chunks_mut::<4>().0 {
                     *word = pattern.to_le_bytes();
                 }
@@ -330,9 +327,10 @@ fn heaps_full_of_one_pattern() {
 fn heaps_full_of_noise() {
     let mut damaged = 0;
     for seed in 0..200 {
-        let settings = Settings::new(BuiltinCollector::ALL[seed % 2], if seed % 3 == 0 { 100_001 } else { 2 << 20 });
+        let collector = BuiltinCollector::ALL[seed % BuiltinCollector::ALL.len()];
+        let settings = Settings::new(if seed % 3 == 0 { 100_001 } else { 2 << 20 });
         let tally = Tally::default();
-        let mut fixture = populated(&settings, &tally);
+        let mut fixture = populated(collector, &settings, &tally);
         let mut numbers = Numbers::new(seed as u64);
         // Words that could be headers or references, so that some of them decode.
         for word in fixture.heap.bytes_mut().as_chunks_mut::<4>().0 {
@@ -358,7 +356,7 @@ fn heaps_full_of_noise() {
 #[test]
 fn overlapping_objects_cannot_make_a_collection_long() {
     for max_bytes in [256 << 10, 64 << 20] {
-        let mut fixture = Fixture::new(&Settings::new(Copying, max_bytes));
+        let mut fixture = Fixture::new(Copying.create(), &Settings::new(max_bytes));
         while fixture.heap.stats().allocated_bytes < max_bytes / 4 {
             fixture.pair(0, 0).expect("room");
         }
@@ -386,8 +384,8 @@ fn overlapping_objects_cannot_make_a_collection_long() {
 #[test]
 fn a_collection_finds_that_objects_overlap() {
     // Committed whole, so that there is room for more than the sum of what the blocks in use can hold.
-    let settings = Settings { initial_bytes: 256 << 10, ..Settings::new(Copying, 256 << 10) };
-    let mut fixture = Fixture::new(&settings);
+    let settings = Settings { initial_bytes: 256 << 10, ..Settings::new(256 << 10) };
+    let mut fixture = Fixture::new(Copying.create(), &settings);
     for _ in 0..2000 {
         fixture.pair(0, 0).expect("room");
     }
@@ -412,7 +410,7 @@ fn a_collection_finds_that_objects_overlap() {
 fn forged_forwarding_words_lead_nowhere() {
     for target in [0, 4, 8, 12, 4096, 8192, 0x1_0000, 0xFFFF_F000, 0xFFFF_FFF8] {
         let tally = Tally::default();
-        let mut fixture = populated(&Settings::new(Copying, 256 << 10), &tally);
+        let mut fixture = populated(Copying, &Settings::new(256 << 10), &tally);
         let victim = fixture.roots[0];
         let forged = VMGcHeader::forwarding(target).bits();
         fixture.heap.store(victim, 0, forged.to_le_bytes()).expect("inside");
@@ -423,7 +421,7 @@ fn forged_forwarding_words_lead_nowhere() {
     // To itself, and to another object that waits to be moved.
     for other in [0, 1] {
         let tally = Tally::default();
-        let mut fixture = populated(&Settings::new(Copying, 256 << 10), &tally);
+        let mut fixture = populated(Copying, &Settings::new(256 << 10), &tally);
         let victim = fixture.roots[0];
         let forged = VMGcHeader::forwarding(fixture.roots[other]).bits();
         fixture.heap.store(victim, 0, forged.to_le_bytes()).expect("inside");
@@ -436,7 +434,7 @@ fn forged_forwarding_words_lead_nowhere() {
 fn damage_is_final_and_the_heap_stays_readable() {
     for what in 0..4 {
         let tally = Tally::default();
-        let mut fixture = populated(&Settings::new(Copying, 2 << 20), &tally);
+        let mut fixture = populated(Copying, &Settings::new(2 << 20), &tally);
         let list = fixture.roots[0];
         let (at, word) = match what {
             0 => (0, 0),
@@ -497,8 +495,8 @@ fn the_verifier_finds_each_thing_that_can_be_wrong() {
     ];
     for collector in BuiltinCollector::ALL {
         let sound = || {
-            let settings = Settings { initial_bytes: 256 << 10, ..Settings::new(collector, 256 << 10) };
-            let mut fixture = Fixture::new(&settings);
+            let settings = Settings { initial_bytes: 256 << 10, ..Settings::new(256 << 10) };
+            let mut fixture = Fixture::new(collector.create(), &settings);
             for kind in [PAIR, PAIR] {
                 let pair = fixture.structure(kind).expect("room");
                 fixture.roots.push(pair);
@@ -546,7 +544,7 @@ fn the_verifier_finds_each_thing_that_can_be_wrong() {
 #[should_panic(expected = "object of 64 bytes at 0xfffffff8 is not inside the heap")]
 fn plain_data_outside_the_heap_panics() {
     let tally = Tally::default();
-    let mut fixture = populated(&Settings::new(Copying, 256 << 10), &tally);
+    let mut fixture = populated(Copying, &Settings::new(256 << 10), &tally);
     let reference = VMGcRef::from_raw_u32(u32::MAX - 7).expect("not null");
     let _ = fixture.heap.object_data(&reference, 64);
 }

@@ -1,7 +1,5 @@
 //! Layouts of random type graphs: subtypes extend their supertypes, fields never overlap, padding is filled.
 
-mod support;
-
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -141,7 +139,7 @@ fn check(storages: &[StorageType], layout: &GcStructLayout) {
 }
 
 proptest! {
-    #![proptest_config(support::property(1500))]
+    #![proptest_config(tumulus::testkit::property(1500))]
 
     /// L1, and the rules of a layout, for each type on its own.
     #[test]

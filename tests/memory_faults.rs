@@ -4,12 +4,12 @@
 
 mod memory_support;
 
-use memory_support::{PAGE, Request, access, image, pool, subjects};
+use memory_support::{PAGE, Request, image, pool, subjects};
 use tumulus::error::{Cause, OutOfMemoryKind};
 use tumulus::memory::faults::{with_fault, with_faults};
-use tumulus::memory::{
-    LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, PoolConfig, PoolMemoryCreator, SharedMemory,
-};
+use tumulus::memory::mappings::access;
+use tumulus::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, PoolConfig, PoolMemoryCreator};
+use tumulus::store::{Engine, SharedMemory};
 
 /// Does `body` with each of its calls failing, until none is left to fail; tells how many there were.
 fn each_call(mut body: impl FnMut(usize) -> bool) -> usize {
@@ -187,19 +187,21 @@ fn a_pool_or_an_image_that_cannot_be_made() {
 
 #[test]
 fn a_shared_memory_fails_whole() {
-    let ty = MemoryType::shared(1, 4);
+    let (engine, ty) = (Engine::default(), MemoryType::shared(1, 4));
     let calls = each_call(|nth| {
-        let (made, failed) = with_fault(nth, || SharedMemory::new(ty));
+        let (made, failed) = with_fault(nth, || SharedMemory::new(&engine, ty));
         assert_eq!(made.is_err(), failed);
         assert!(made.err().is_none_or(|error| matches!(error.cause(), Cause::OutOfMemory(_))));
         failed
     });
     assert_eq!(calls, 2);
-    let memory = SharedMemory::new(ty).unwrap();
+    let memory = SharedMemory::new(&engine, ty).unwrap();
     let (grown, failed) = with_fault(0, || memory.grow(1));
-    assert!(failed && grown.unwrap_err().kind == OutOfMemoryKind::Host);
+    let error = *grown.unwrap_err().out_of_memory().unwrap();
+    assert!(failed && error.kind == OutOfMemoryKind::Host);
+    assert_eq!((error.asked, error.in_use, error.limit), (65_536, 65_536, 4 * 65_536));
     assert_eq!(memory.size(), 1);
-    assert_eq!(memory.grow(1), Ok(1));
+    assert_eq!(memory.grow(1).unwrap(), 1);
 }
 
 #[test]

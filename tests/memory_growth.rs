@@ -3,8 +3,9 @@
 
 mod memory_support;
 
-use memory_support::{KIB, LIMIT, Numbers, PAGE, Request, Subject, image, pages_present, subjects};
+use memory_support::{KIB, LIMIT, Numbers, PAGE, Request, Subject, image, subjects};
 use tumulus::error::OutOfMemoryKind;
+use tumulus::memory::mappings::pages_present;
 use tumulus::memory::{
     LocalMemory, MappedMemory, MappedMemoryCreator, MemoryCreator, MemoryImage, MemoryType, VecMemoryCreator,
 };
@@ -55,9 +56,12 @@ fn run_beside_model(subject: &Subject, images: &[MemoryImage], seed: u64) {
                 assert!(memory.base_ptr() == base || new_size > capacity, "{told}: moved within the capacity");
             }
             2 => {
-                let range = numbers.range(model.len());
-                if memory.discard(range.clone()) {
-                    model[range].fill(0);
+                let start = numbers.range(model.len()).start;
+                // Also beyond the size, which is left out.
+                let end = start + numbers.below(2 * (model.len() - start) + 1);
+                if memory.discard(start..end) {
+                    let end = end.min(model.len());
+                    model[start..end].fill(0);
                 } else {
                     assert!(!subject.name.contains("mapped") && !subject.name.contains("pool"), "{told}");
                 }

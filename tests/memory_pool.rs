@@ -5,11 +5,12 @@ mod memory_support;
 
 use std::sync::Arc;
 
-use memory_support::{KIB, LIMIT, Numbers, PAGE, Request, access, image, pages_present, pool};
+use memory_support::{KIB, LIMIT, Numbers, PAGE, Request, image, pool};
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::OutOfMemoryKind;
 use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::memory::faults::with_faults;
+use tumulus::memory::mappings::{access, pages_present};
 use tumulus::memory::{LocalMemory, MemoryCreator, MemoryType, PoolConfig, PoolMemoryCreator};
 
 /// LIMIT in whole pages.

@@ -1,7 +1,5 @@
 //! The block table against a naive model: what is free, who gets which place, and the counts.
 
-mod support;
-
 use std::ops::Range;
 
 use proptest::prelude::*;
@@ -271,7 +269,7 @@ fn maximum() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(support::property(2000))]
+    #![proptest_config(tumulus::testkit::property(2000))]
 
     #[test]
     fn the_table_does_as_its_model(max_bytes in maximum(), ops in proptest::collection::vec(op(), 1..60)) {
@@ -284,7 +282,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(support::property(24))]
+    #![proptest_config(tumulus::testkit::property(24))]
 
     /// The same at 64 MiB, looked through only at the end.
     #[test]

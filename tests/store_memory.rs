@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "the raw views, and a creator of the test's own")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use tumulus::collector::BuiltinCollector;
@@ -197,7 +198,7 @@ fn a_pool_serves_memories_and_the_heap() {
         store.gc().unwrap();
         store.verify().unwrap();
         let description = memory.description(&store);
-        assert!(description.reservation <= 64 << 20, "the slot's size");
+        assert_eq!((description.reservation_asked, description.reservation), (100 * PAGE, 64 << 20), "the slot's size");
         drop(store);
         assert_eq!(pool.free_slots(), 3);
     }
@@ -279,6 +280,32 @@ fn the_limiter_is_asked_before_everything_that_grows() {
     assert!(last().0.desired > 1 << 20);
 }
 
+/// What a refusal tells is in bytes, also of a table, whose limiter counts elements.
+#[test]
+fn refusals_tell_bytes_whatever_the_limiter_counts() {
+    let mut store = Store::new(&Engine::default(), ());
+    let limits =
+        StoreLimits { memory_bytes_max: Some(2 * PAGE as u64), table_elements_max: Some(5), ..StoreLimits::default() };
+    store.limiter(limits);
+    let numbers = |error: Error| {
+        let error = *error.out_of_memory().unwrap();
+        (error.kind, error.asked, error.in_use, error.limit)
+    };
+    let page = PAGE as u64;
+    let memory = Memory::new(&mut store, MemoryType::new(1, Some(9))).unwrap();
+    let denied = memory.grow(&mut store, 2).unwrap_err();
+    assert_eq!(numbers(denied), (OutOfMemoryKind::Denied, 2 * page, page, 9 * page));
+    let too_large = memory.grow(&mut store, 9).unwrap_err();
+    assert_eq!(numbers(too_large), (OutOfMemoryKind::TooLarge, 10 * page, page, 9 * page));
+
+    let table = Table::new(&mut store, TableType::new(RefType::FUNCREF, 2, Some(9)), Val::FuncRef(None)).unwrap();
+    let denied = table.grow(&mut store, 4, Val::FuncRef(None)).unwrap_err();
+    assert_eq!(numbers(denied), (OutOfMemoryKind::Denied, 16, 8, 36));
+    let too_large = table.grow(&mut store, 8, Val::FuncRef(None)).unwrap_err();
+    assert_eq!(numbers(too_large), (OutOfMemoryKind::TooLarge, 40, 8, 36));
+    assert_eq!(table.grow(&mut store, 3, Val::FuncRef(None)).unwrap(), 2);
+}
+
 /// After a denial the same allocation succeeds once references were dropped or the limit was raised.
 #[test]
 fn a_denied_heap_goes_on_when_it_may_grow() {
@@ -309,6 +336,59 @@ fn reservation_and_guard_are_settings() {
     assert_eq!(store.heap_reserved_bytes(), 0);
     ExternRef::new(&mut store, 1).unwrap();
     assert_eq!(store.heap_reserved_bytes(), 4 << 30);
+}
+
+/// A13 and A15: a reservation below the minimum, also none at all, is the minimum; growth moves the memory then, and
+/// everything that names the base follows it.
+#[test]
+fn a13_a15_a_reservation_below_the_minimum_is_the_minimum() {
+    for reservation in [0, 1, PAGE as u64, 2 * PAGE as u64 - 1] {
+        let mut store = Store::new(&Engine::new(Config::new().memory_reservation(reservation)).unwrap(), ());
+        let memory = Memory::new(&mut store, MemoryType::new(2, None)).unwrap();
+        let description = memory.description(&store);
+        assert_eq!((description.reservation_asked, description.reservation), (2 * PAGE, 2 * PAGE));
+        memory.data_mut(&mut store).fill(3);
+        for pages in 2..20 {
+            assert_eq!(memory.grow(&mut store, 1).unwrap(), pages);
+            assert!(memory.data(&store)[..2 * PAGE].iter().all(|&byte| byte == 3));
+            assert!(memory.data(&store)[2 * PAGE..].iter().all(|&byte| byte == 0));
+            // SAFETY: the store is alive, and nothing grows or writes its memory while the slice is used.
+            let seen = unsafe { memory.data_unchecked() };
+            assert_eq!((seen.as_ptr(), seen.len()), (memory.data(&store).as_ptr(), memory.data_size(&store)));
+        }
+    }
+}
+
+/// The failure rule: with a store that is not its own, a memory's methods with an error of their own kind or with none
+/// panic, and growth is a misuse. None of them ever reaches the memory of the same number.
+#[test]
+fn a_memory_of_another_store_is_never_an_index_into_this_one() {
+    let (mut one, mut other) = (Store::new(&Engine::default(), ()), Store::new(&Engine::default(), ()));
+    let memory = Memory::new(&mut one, MemoryType::new(1, None)).unwrap();
+    let same_number = Memory::new(&mut other, MemoryType::new(1, None)).unwrap();
+    let uses: [(&str, &dyn Fn(&mut Store<()>)); 12] = [
+        ("ty", &|store| assert_eq!(memory.ty(store), MemoryType::new(1, None))),
+        ("size", &|store| assert_eq!(memory.size(store), 1)),
+        ("page_size", &|store| assert_eq!(memory.page_size(store), PAGE as u64)),
+        ("page_size_log2", &|store| assert_eq!(memory.page_size_log2(store), 16)),
+        ("description", &|store| assert_eq!(memory.description(store).guard, 0)),
+        ("data_ptr", &|store| assert!(!memory.data_ptr(store).is_null())),
+        ("data_size", &|store| assert_eq!(memory.data_size(store), PAGE)),
+        ("data", &|store| assert!(!memory.data(&*store).is_empty())),
+        ("data_mut", &|store| memory.data_mut(store).fill(9)),
+        ("guest", &|store| memory.guest(store).0.ptr::<u8>(0).write(9).unwrap()),
+        ("read", &|store| memory.read(store, 0, &mut [0]).unwrap()),
+        ("write", &|store| memory.write(store, 0, &[9]).unwrap()),
+    ];
+    for (name, used) in uses {
+        let outcome = catch_unwind(AssertUnwindSafe(|| used(&mut other)));
+        let panic = outcome.expect_err(name);
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(text.contains("a memory of this store"), "{name}: {text}");
+        used(&mut one);
+    }
+    assert_eq!(*misuse(&memory.grow(&mut other, 1).unwrap_err()), Misuse::ForeignHandle);
+    assert!(same_number.data(&other).iter().all(|&byte| byte == 0) && same_number.size(&other) == 1);
 }
 
 /// The same guest pointers work on the elements of a GC array of bytes.

@@ -6,7 +6,6 @@
 //! they lie if survival is high or there is no room; so it needs no reserve and cannot fail. It costs what survives and
 //! what was written to. A full cycle is a minor one, after which nothing is young, and then a marking of everything.
 
-use super::audit::check_untagged;
 use super::nursery::Nursery;
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
@@ -106,7 +105,7 @@ impl Generational {
         report.add_minor(&marked, self.old_bytes);
         self.old_bytes = report.live_bytes;
         for start in self.young.drain(..) {
-            let lines = marking.lines();
+            let lines = marking.room().lines();
             match parts.blocks.block_at(start) {
                 Some(block) if lines.occupied(start) > 0 => {
                     parts.blocks.set_young(start, false);
@@ -155,7 +154,7 @@ impl Collector for Generational {
             Some(open) if self.is_direct => {
                 open.limit = window.cursor;
                 if let Some(Regions { marking, .. }) = &mut self.regions {
-                    marking.give_back(window);
+                    marking.room_mut().give_back(window);
                 }
             }
             _ if window.room() > self.leftover.room() => self.leftover = window,
@@ -183,7 +182,7 @@ impl Collector for Generational {
         let is_last_resort = self.asked_growth || parts.blocks.committed_bytes() == parts.blocks.limit_bytes();
         if is_last_resort
             && let Some(Regions { marking, .. }) = &mut self.regions
-            && let Some(window) = marking.take_room(parts.blocks, bytes)
+            && let Some(window) = marking.room_mut().take(parts.blocks, bytes)
         {
             self.direct.push(window);
             self.is_direct = true;
@@ -252,6 +251,8 @@ impl Collector for Generational {
     }
 
     fn audit(&self, audit: &mut Audit<'_>) {
-        check_untagged(audit);
+        if let Some(regions) = &self.regions {
+            regions.audit(audit);
+        }
     }
 }

@@ -4,7 +4,6 @@
 //! are runs of free lines. Sweeping costs by blocks, not by objects. Blocks that are mostly empty are evacuated on the
 //! way when the last cycle left the heap fragmented; evacuation is optional, so that a cycle needs no reserve.
 
-use super::audit::check_untagged;
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
@@ -48,7 +47,7 @@ impl Collector for MarkRegion {
         let kept = if window.room() > self.leftover.room() { window } else { self.leftover };
         let given_up = if kept == window { self.leftover } else { window };
         if let Some(Regions { marking, .. }) = &mut self.regions {
-            marking.give_back(given_up);
+            marking.room_mut().give_back(given_up);
         }
         self.leftover = kept;
     }
@@ -58,7 +57,7 @@ impl Collector for MarkRegion {
             return Ok(core::mem::replace(&mut self.leftover, Window::EMPTY));
         }
         let Some(Regions { marking, .. }) = &mut self.regions else { return Err(RefillError::NoRoom) };
-        marking.take_room(parts.blocks, bytes).ok_or(RefillError::NoRoom)
+        marking.room_mut().take(parts.blocks, bytes).ok_or(RefillError::NoRoom)
     }
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
@@ -81,6 +80,8 @@ impl Collector for MarkRegion {
     }
 
     fn audit(&self, audit: &mut Audit<'_>) {
-        check_untagged(audit);
+        if let Some(regions) = &self.regions {
+            regions.audit(audit);
+        }
     }
 }

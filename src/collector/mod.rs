@@ -2,8 +2,8 @@
 //!
 //! A collector composes what `space` (where there is room) and `trace` (how the graph is walked) offer; the heap owns
 //! memory, headers, types, the barrier's test and the retry ladder. A collector is safe Rust and its trait is a safe
-//! trait: a broken one spoils its own heap and nothing else. [`Null`], [`Copying`], [`MarkRegion`] and
-//! [`Generational`] are here; anybody's own comes in through a [`CollectorFactory`].
+//! trait: a broken one spoils its own heap and nothing else. [`Null`], [`Copying`], [`MarkRegion`],
+//! [`Generational`] and [`RefCount`] are here; anybody's own comes in through a [`CollectorFactory`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
@@ -17,6 +17,7 @@ mod null;
 mod nursery;
 mod pacing;
 mod parts;
+mod ref_count;
 mod region;
 
 use core::ops::Range;
@@ -30,6 +31,7 @@ pub use mark_region::MarkRegion;
 pub use null::Null;
 pub use pacing::{Counters, Pacer, Pacing};
 pub use parts::HeapParts;
+pub use ref_count::RefCount;
 
 use crate::error::{Corruption, OutOfMemory};
 use crate::object::VMGcRef;
@@ -182,15 +184,18 @@ pub enum BuiltinCollector {
     /// Collects what is young often and the rest rarely: [`Generational`].
     #[default]
     Generational,
+    /// Counts references, and everything anew now and then: [`RefCount`].
+    RefCount,
 }
 
 impl BuiltinCollector {
     /// All of them, in the order in which lists show them.
-    pub const ALL: [BuiltinCollector; 4] = [
+    pub const ALL: [BuiltinCollector; 5] = [
         BuiltinCollector::Null,
         BuiltinCollector::Copying,
         BuiltinCollector::MarkRegion,
         BuiltinCollector::Generational,
+        BuiltinCollector::RefCount,
     ];
 
     /// A new collector of this kind.
@@ -201,6 +206,7 @@ impl BuiltinCollector {
             BuiltinCollector::Copying => Box::new(Copying::new()),
             BuiltinCollector::MarkRegion => Box::new(MarkRegion::new()),
             BuiltinCollector::Generational => Box::new(Generational::new()),
+            BuiltinCollector::RefCount => Box::new(RefCount::new()),
         }
     }
 
@@ -212,6 +218,7 @@ impl BuiltinCollector {
             BuiltinCollector::Copying => copying::TRAITS,
             BuiltinCollector::MarkRegion => mark_region::TRAITS,
             BuiltinCollector::Generational => generational::TRAITS,
+            BuiltinCollector::RefCount => ref_count::TRAITS,
         }
     }
 }

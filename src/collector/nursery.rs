@@ -35,6 +35,11 @@ impl Nursery {
         self.used_bytes == 0 || self.used_bytes + bytes <= self.wanted_bytes.min(self.limit_bytes)
     }
 
+    /// Whether nothing was handed out since the last cycle.
+    pub(super) fn is_unused(&self) -> bool {
+        self.used_bytes == 0
+    }
+
     /// Notes that `bytes` were handed out.
     pub(super) fn take(&mut self, bytes: u64) {
         self.used_bytes += bytes;

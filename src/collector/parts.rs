@@ -109,7 +109,7 @@ impl HeapParts<'_> {
     }
 
     /// Poisons the free lines of a block that is kept, if the heap asks for that.
-    pub(super) fn poison_free_lines(&mut self, block: Block, lines: &LineTable) {
+    pub fn poison_free_lines(&mut self, block: Block, lines: &LineTable) {
         let mut from = block.start;
         while self.poison
             && let Some(run) = lines.free_run(block, from, 1)

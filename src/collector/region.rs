@@ -1,6 +1,7 @@
 //! What the collectors of regions share: full marking of blocks of lines, the choice of what to evacuate, sweeping.
 
-use super::{Cycle, CycleReport, HeapParts, Reason, Request};
+use super::audit::check_untagged;
+use super::{Audit, Cycle, CycleReport, HeapParts, Reason, Request};
 use crate::error::Corruption;
 use crate::space::{BlockTable, LINE_BYTES, LineTable, TableRefused};
 use crate::trace::{Budget, Marker, Marking, Progress, TraceKind, WeakScope};
@@ -12,6 +13,8 @@ const SPARSE_DIVISOR: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Regions {
     pub(super) marking: Marking,
+    /// Whether a full cycle began and did not end: blocks and large objects may carry tags.
+    is_open: bool,
     /// Whether the open cycle has shown the roots to the marker.
     rooted: bool,
     /// Whether the next cycle evacuates sparse blocks.
@@ -21,7 +24,7 @@ pub(super) struct Regions {
 impl Regions {
     /// The regions of an empty heap; `arms` tells whether survivors ask to be logged.
     pub(super) fn new(block_bytes: u32, arms: bool) -> Regions {
-        Regions { marking: Marking::new(block_bytes, arms), rooted: false, fragmented: false }
+        Regions { marking: Marking::new(block_bytes, arms), is_open: false, rooted: false, fragmented: false }
     }
 
     /// Makes the tables cover a heap of `bytes` bytes.
@@ -32,10 +35,10 @@ impl Regions {
     /// Begins a full cycle.
     pub(super) fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) {
         self.marking.begin(TraceKind::Full);
-        self.rooted = false;
+        (self.is_open, self.rooted) = (true, false);
         // A cycle that was given up may have left tags behind.
         clear_tags(parts.blocks);
-        let lines = self.marking.lines();
+        let lines = self.marking.room().lines();
         if parts.move_all {
             choose(parts.blocks, lines, lines.lines());
         } else if request.reason == Reason::Fragmented {
@@ -68,7 +71,7 @@ impl Regions {
     /// Frees what is dead, by the block and by the line. Everything that is left is old.
     fn sweep(&mut self, parts: &mut HeapParts<'_>) {
         parts.blocks.end_hold();
-        let lines = self.marking.lines();
+        let lines = self.marking.room().lines();
         let (mut used_lines, mut all_lines) = (0_u64, 0_u64);
         let mut next = parts.blocks.next_used(0);
         while let Some(start) = next {
@@ -88,6 +91,14 @@ impl Regions {
         }
         // Worth moving objects for if half of the lines in blocks that are kept are free.
         self.fragmented = 2 * used_lines < all_lines;
+        self.is_open = false;
+    }
+
+    /// Checks that nothing is tagged, unless a cycle was given up half way.
+    pub(super) fn audit(&self, audit: &mut Audit<'_>) {
+        if !self.is_open {
+            check_untagged(audit);
+        }
     }
 }
 

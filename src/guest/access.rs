@@ -1,12 +1,15 @@
 //! From a guest pointer to the bytes: the one place where they are checked and touched.
 //!
 //! Every access goes through [`locate`] and then, if the memory is unshared, through [`check_readable`] or
-//! [`check_writable`], or it borrows the region. While nothing is borrowed that makes one test each for the alignment,
-//! the bounds and the tracker's count.
+//! [`check_writable`], or it borrows the region. Numbers take a short way past these while nothing is borrowed:
+//! [`quick`], which is one test for the alignment and one for the bounds, the borrows and the thread together, because
+//! to a thread that must not access a byte the memory has none.
 
 use core::cell::UnsafeCell;
-use core::{ptr, slice};
+use core::ptr::{self, NonNull};
+use core::slice;
 
+use super::memory::UNBORROWED_UNIT;
 use super::{AddressWidth, GuestError, GuestMemory, Region};
 
 /// The cells of `region`, which starts at a multiple of `align` and lies in what `W` can address.
@@ -24,12 +27,7 @@ pub(super) fn locate<W: AddressWidth>(
 
 #[inline]
 fn cells<W: AddressWidth>(memory: &dyn GuestMemory, region: Region, align: u32) -> Option<&[UnsafeCell<u8>]> {
-    let align = u64::from(align);
-    if !region.start.is_multiple_of(align) {
-        return None;
-    }
-    // An aligned region of that many bytes cannot reach across a power of two, so for numbers this compiles to nothing.
-    if region.len > align && !in_address_space::<W>(region) {
+    if !region.start.is_multiple_of(align.into()) || !in_address_space::<W>(region) {
         return None;
     }
     let start = usize::try_from(region.start).ok()?;
@@ -100,46 +98,96 @@ pub(super) fn check_write<W: AddressWidth>(
     if memory.is_shared_memory() { Ok(()) } else { check_writable(memory, region) }
 }
 
-/// Reads `N` bytes.
+/// Where `N` bytes from a multiple of `N` on lie, if they can be accessed without another question.
+///
+/// It is kept to one comparison, because that is what loops of independent accesses are made of.
+#[inline]
+fn quick<const N: usize, W: AddressWidth>(memory: &dyn GuestMemory, start: W::Offset) -> Option<NonNull<[u8; N]>> {
+    const { assert!(N.is_power_of_two() && N <= UNBORROWED_UNIT) };
+    let start: u64 = start.into();
+    let cells = memory.unborrowed();
+    debug_assert!(cells.len().is_multiple_of(UNBORROWED_UNIT));
+    if !start.is_multiple_of(N as u64) || start >= cells.len() as u64 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "below a length")]
+    let start = start as usize;
+    // SAFETY: `start` is inside the cells.
+    let first = unsafe { NonNull::from(cells).cast::<u8>().add(start) };
+    // The number of cells and `start` are multiples of `N`, so `N` of them are there.
+    Some(first.cast())
+}
+
+/// Reads `N` bytes from a multiple of `N` on.
 #[inline]
 pub(super) fn load<const N: usize, W: AddressWidth>(
     memory: &dyn GuestMemory,
     start: W::Offset,
-    align: u32,
 ) -> Result<[u8; N], GuestError> {
-    let region = Region::new(start.into(), N as u64);
-    let cells = locate::<W>(memory, region, align)?;
-    if memory.is_shared_memory() {
-        let mut bytes = [0; N];
-        return memory.read_shared(region.start, &mut bytes).map(|()| bytes);
+    match quick::<N, W>(memory, start) {
+        // SAFETY: `N` initialised bytes, and an array of bytes needs no alignment. The memory is unshared, and no guard
+        // writes to them, nor can it before this is over: by the contract of `GuestMemory` no other thread gets a
+        // region now.
+        Some(bytes) => Ok(unsafe { bytes.read() }),
+        None => load_among_others::<N, W>(memory, start),
     }
-    check_readable(memory, region)?;
-    // SAFETY: `cells` are `N` initialised bytes, and an array of bytes needs no alignment. The memory is unshared, and
-    // no guard writes to the region, nor can it before this is over: by the contract of `GuestMemory` no other thread
-    // gets a region now.
-    Ok(unsafe { cells.as_ptr().cast::<[u8; N]>().read() })
 }
 
-/// Writes `N` bytes.
+/// The same in a memory that is shared, or of which something is borrowed, or where it ends.
+#[cold]
+#[inline(never)]
+fn load_among_others<const N: usize, W: AddressWidth>(
+    memory: &dyn GuestMemory,
+    start: W::Offset,
+) -> Result<[u8; N], GuestError> {
+    let region = Region::new(start.into(), N as u64);
+    let cells = locate::<W>(memory, region, align_of_number::<N>())?;
+    let mut bytes = [0; N];
+    // SAFETY: `cells` are those of `region`, and `bytes` are as many of our own.
+    unsafe { copy_out(memory, region, cells, bytes.as_mut_ptr()) }?;
+    Ok(bytes)
+}
+
+/// Writes `N` bytes to a multiple of `N` on.
 #[inline]
 pub(super) fn store<const N: usize, W: AddressWidth>(
     memory: &dyn GuestMemory,
     start: W::Offset,
-    align: u32,
+    bytes: [u8; N],
+) -> Result<(), GuestError> {
+    match quick::<N, W>(memory, start) {
+        Some(target) => {
+            // SAFETY: `N` bytes that may be written through, for which an array of bytes needs no alignment. The memory
+            // is unshared, and no guard reads or writes them, nor can it before this is over: by the contract of
+            // `GuestMemory` no other thread gets a region now.
+            unsafe { target.write(bytes) };
+            Ok(())
+        }
+        None => store_among_others::<N, W>(memory, start, bytes),
+    }
+}
+
+/// The same in a memory that is shared, or of which something is borrowed, or where it ends.
+#[cold]
+#[inline(never)]
+fn store_among_others<const N: usize, W: AddressWidth>(
+    memory: &dyn GuestMemory,
+    start: W::Offset,
     bytes: [u8; N],
 ) -> Result<(), GuestError> {
     let region = Region::new(start.into(), N as u64);
-    let cells = locate::<W>(memory, region, align)?;
-    if memory.is_shared_memory() {
-        return memory.write_shared(region.start, &bytes);
+    let cells = locate::<W>(memory, region, align_of_number::<N>())?;
+    // SAFETY: `cells` are those of `region`, as many as `bytes`, which nobody else knows.
+    unsafe { copy_in(memory, region, bytes.as_ptr(), cells) }
+}
+
+/// A number of `N` bytes is aligned to its size.
+const fn align_of_number<const N: usize>() -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "asserted in the line before")]
+    const {
+        assert!(N <= UNBORROWED_UNIT);
+        N as u32
     }
-    check_writable(memory, region)?;
-    let target = UnsafeCell::raw_get(cells.as_ptr()).cast::<[u8; N]>();
-    // SAFETY: `cells` are `N` bytes that may be written through, for which an array of bytes needs no alignment. The
-    // memory is unshared, and no guard reads or writes the region, nor can it before this is over: by the contract of
-    // `GuestMemory` no other thread gets a region now.
-    unsafe { target.write(bytes) };
-    Ok(())
 }
 
 /// Copies the bytes of `region`, which `cells` are, to `target`.

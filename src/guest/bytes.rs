@@ -11,7 +11,7 @@ use crate::provenance::SendSyncPtr;
 /// A guest's memory, or the payload of a GC array of bytes, for as long as the host has it to itself.
 ///
 /// Whoever owns the bytes makes one with [`GuestBytes::new`] and keeps the tracker beside the bytes. The exclusive
-/// borrow shows that nothing else reads or writes them, and that they do not move.
+/// borrows show that nothing else reads or writes the bytes, that they do not move, and that the tracker is theirs.
 ///
 /// It belongs to the thread that made it. On another thread all of it counts as borrowed, so accesses are refused with
 /// [`GuestError::PtrBorrowed`], until that thread [claims](GuestBytes::claim) it. Guards may be used and dropped
@@ -20,8 +20,8 @@ use crate::provenance::SendSyncPtr;
 /// ```
 /// use tumulus::guest::{BorrowTracker, GuestBytes, GuestError, GuestMemory};
 ///
-/// let (mut bytes, tracker) = ([0; 16], BorrowTracker::new());
-/// let guest = GuestBytes::new(&mut bytes, &tracker);
+/// let (mut bytes, mut tracker) = ([0; 16], BorrowTracker::new());
+/// let guest = GuestBytes::new(&mut bytes, &mut tracker);
 /// guest.ptr::<u32>(4).write(0x0403_0201)?;
 /// assert_eq!(*guest.ptr::<[u8]>((4, 4)).as_slice()?.unwrap(), [1, 2, 3, 4]);
 /// assert_eq!(bytes[4..8], [1, 2, 3, 4]);
@@ -30,7 +30,8 @@ use crate::provenance::SendSyncPtr;
 #[derive(Debug)]
 pub struct GuestBytes<'a> {
     bytes: SendSyncPtr<[u8]>,
-    tracker: &'a BorrowTracker,
+    /// Serves these bytes and no others; its home is the same.
+    tracker: &'a mut BorrowTracker,
     home: HomeThread,
     exclusive: PhantomData<&'a mut [u8]>,
 }
@@ -39,15 +40,15 @@ impl<'a> GuestBytes<'a> {
     /// Makes `bytes` accessible to guest pointers, and this thread their home.
     #[inline]
     #[must_use]
-    pub fn new(bytes: &'a mut [u8], tracker: &'a BorrowTracker) -> GuestBytes<'a> {
-        let bytes = NonNull::from(bytes).into();
-        GuestBytes { bytes, tracker, home: HomeThread::current(), exclusive: PhantomData }
+    pub fn new(bytes: &'a mut [u8], tracker: &'a mut BorrowTracker) -> GuestBytes<'a> {
+        tracker.claim(bytes.len());
+        GuestBytes { bytes: NonNull::from(bytes).into(), tracker, home: HomeThread::current(), exclusive: PhantomData }
     }
 
     /// The tracker of the bytes.
     #[inline]
     #[must_use]
-    pub fn tracker(&self) -> &'a BorrowTracker {
+    pub fn tracker(&self) -> &BorrowTracker {
         self.tracker
     }
 
@@ -56,8 +57,8 @@ impl<'a> GuestBytes<'a> {
     /// ```
     /// use tumulus::guest::{BorrowTracker, GuestBytes, GuestMemory};
     ///
-    /// let (mut bytes, tracker) = ([7; 4], BorrowTracker::new());
-    /// let mut guest = GuestBytes::new(&mut bytes, &tracker);
+    /// let (mut bytes, mut tracker) = ([7; 4], BorrowTracker::new());
+    /// let mut guest = GuestBytes::new(&mut bytes, &mut tracker);
     /// std::thread::scope(|scope| {
     ///     scope.spawn(move || {
     ///         assert!(guest.ptr::<u8>(0).read().is_err());
@@ -69,28 +70,45 @@ impl<'a> GuestBytes<'a> {
     #[inline]
     pub fn claim(&mut self) {
         // `&mut self`: no pointer and no guard is left, and nobody is in the middle of an access.
+        self.tracker.claim(self.bytes.as_non_null().len());
         self.home = HomeThread::current();
     }
-}
 
-// SAFETY: the base and the length are those of a slice that is borrowed exclusively for `'a`, so all accesses go
-// through this value; they never change. The tracker refuses what conflicts, gives no handle twice and orders releases
-// before borrows. Should it serve other bytes too, it refuses more than it must. Only on the home thread is a region
-// ever found free, and the home changes under `&mut self` only, when no access is going on.
-unsafe impl GuestMemory for GuestBytes<'_> {
+    /// The first `len` bytes, which are no more than there are.
     #[inline]
-    fn base(&self) -> &[UnsafeCell<u8>] {
+    fn cells(&self, len: usize) -> &[UnsafeCell<u8>] {
         let bytes = self.bytes.as_non_null();
-        let cells = NonNull::slice_from_raw_parts(bytes.cast::<UnsafeCell<u8>>(), bytes.len());
+        debug_assert!(len <= bytes.len());
+        let cells = NonNull::slice_from_raw_parts(bytes.cast::<UnsafeCell<u8>>(), len);
         // SAFETY: the bytes are borrowed for `'a`, which outlives `self`, and a cell of a byte has a byte's layout.
         // While `self` exists they are accessed through cells only, or by guards through pointers that come from them.
         unsafe { cells.as_ref() }
     }
+}
+
+// SAFETY: the base and the length are those of a slice that is borrowed exclusively for `'a`, so all accesses go
+// through this value; they never change. The tracker, which serves these bytes alone, refuses what conflicts, gives no
+// handle twice and orders releases before borrows. What it gives as open is whole units, and none while it has lent a
+// region. Only on the home thread is a region ever found free, and the home changes under `&mut self` only, when no
+// access is going on.
+unsafe impl GuestMemory for GuestBytes<'_> {
+    #[inline]
+    fn base(&self) -> &[UnsafeCell<u8>] {
+        self.cells(self.bytes.as_non_null().len())
+    }
+
+    #[inline]
+    fn unborrowed(&self) -> &[UnsafeCell<u8>] {
+        if !self.home.is_current() {
+            return &[];
+        }
+        // SAFETY: this is the home of the memory and so that of its tracker.
+        self.cells(unsafe { self.tracker.open_bytes() })
+    }
 
     #[inline]
     fn has_outstanding_borrows(&self) -> bool {
-        // Not `||`: both are cheap, and then there is one branch.
-        !self.home.is_current() | self.tracker.has_outstanding()
+        !self.home.is_current() || self.tracker.has_outstanding_at_home()
     }
 
     #[inline]
@@ -104,11 +122,11 @@ unsafe impl GuestMemory for GuestBytes<'_> {
     }
 
     fn mut_borrow(&self, region: Region) -> Result<BorrowHandle, GuestError> {
-        if self.home.is_current() { self.tracker.mut_borrow(region) } else { Err(GuestError::PtrBorrowed(region)) }
+        self.tracker.mut_borrow(region)
     }
 
     fn shared_borrow(&self, region: Region) -> Result<BorrowHandle, GuestError> {
-        if self.home.is_current() { self.tracker.shared_borrow(region) } else { Err(GuestError::PtrBorrowed(region)) }
+        self.tracker.shared_borrow(region)
     }
 
     fn mut_unborrow(&self, handle: BorrowHandle) {
@@ -164,7 +182,7 @@ impl HostMemory {
     /// The memory for guest pointers to work on. Its home is this thread.
     #[must_use]
     pub fn guest(&mut self) -> GuestBytes<'_> {
-        GuestBytes::new(&mut self.bytes, &self.tracker)
+        GuestBytes::new(&mut self.bytes, &mut self.tracker)
     }
 
     /// Which regions are borrowed; after [`HostMemory::guest`] has ended, by forgotten guards.

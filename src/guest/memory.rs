@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::{BorrowHandle, GuestError, GuestPtr, GuestPtr64, Pointee, Region, Wasm64};
 
+/// What the number of bytes in [`GuestMemory::unborrowed`] is a multiple of: the size of the widest number, so that a
+/// number whose first byte is among them is there as a whole.
+pub(super) const UNBORROWED_UNIT: usize = 16;
+
 /// The memory of a guest as the host sees it: bytes, and which regions of them are borrowed.
 ///
 /// [`GuestBytes`](super::GuestBytes) is the implementation over bytes that only the host can reach meanwhile, and
@@ -19,6 +23,8 @@ use super::{BorrowHandle, GuestError, GuestPtr, GuestPtr64, Pointee, Region, Was
 /// - **Base.** While the memory is borrowed, every call of [`base`](GuestMemory::base) gives the same start, and at
 ///   least the length that an earlier one gave. The bytes are initialised, and the cells allow to read and write them.
 ///   [`is_shared_memory`](GuestMemory::is_shared_memory) always gives the same answer.
+/// - **Unborrowed.** [`unborrowed`](GuestMemory::unborrowed) gives the first bytes of `base`, a multiple of 16 of them,
+///   and none to a thread to which [`has_outstanding_borrows`](GuestMemory::has_outstanding_borrows) answers `true`.
 /// - **Unshared memory.** While it is borrowed, nothing reads or writes the bytes but guest pointers, their guards, and
 ///   code that keeps the same rules: to read takes a region with no byte borrowed exclusively, to write takes one with
 ///   no byte borrowed at all, or else the borrow itself. What the methods say is true of all handles that were given
@@ -35,6 +41,20 @@ use super::{BorrowHandle, GuestError, GuestPtr, GuestPtr64, Pointee, Region, Was
 pub unsafe trait GuestMemory: Send + Sync {
     /// All bytes of the memory.
     fn base(&self) -> &[UnsafeCell<u8>];
+
+    /// The bytes that may be read and written without a further question, always a multiple of 16 of them: those of
+    /// [`base`](GuestMemory::base) from the first on, or none at all if the memory is shared, if anything is borrowed, or
+    /// for a thread that finds no region free.
+    ///
+    /// Every access to a number looks here first, and asks the other methods only if this is not enough.
+    #[inline]
+    fn unborrowed(&self) -> &[UnsafeCell<u8>] {
+        if self.is_shared_memory() || self.has_outstanding_borrows() {
+            return &[];
+        }
+        let base = self.base();
+        &base[..base.len() / UNBORROWED_UNIT * UNBORROWED_UNIT]
+    }
 
     /// Whether anything is borrowed: `false` is the quick answer to all the questions below.
     fn has_outstanding_borrows(&self) -> bool;
@@ -144,6 +164,11 @@ macro_rules! guest_memory_behind {
             #[inline]
             fn base(&self) -> &[UnsafeCell<u8>] {
                 (**self).base()
+            }
+
+            #[inline]
+            fn unborrowed(&self) -> &[UnsafeCell<u8>] {
+                (**self).unborrowed()
             }
 
             #[inline]

@@ -85,16 +85,16 @@ impl<'a, T, W: AddressWidth> GuestPtr<'a, T, W> {
         Ok(GuestPtr { memory: self.memory, pointer: advance::<W>(self.pointer, u64::from(bytes), 1)? })
     }
 
-    /// Reads `N` bytes from a multiple of `align`.
+    /// Reads the `N` bytes of a number, which is aligned to its size.
     #[inline]
-    pub(super) fn load<const N: usize>(self, align: u32) -> Result<[u8; N], GuestError> {
-        access::load::<N, W>(self.memory, self.pointer, align)
+    pub(super) fn load<const N: usize>(self) -> Result<[u8; N], GuestError> {
+        access::load::<N, W>(self.memory, self.pointer)
     }
 
-    /// Writes `N` bytes to a multiple of `align`.
+    /// Writes the `N` bytes of a number, which is aligned to its size.
     #[inline]
-    pub(super) fn store<const N: usize>(self, align: u32, bytes: [u8; N]) -> Result<(), GuestError> {
-        access::store::<N, W>(self.memory, self.pointer, align, bytes)
+    pub(super) fn store<const N: usize>(self, bytes: [u8; N]) -> Result<(), GuestError> {
+        access::store::<N, W>(self.memory, self.pointer, bytes)
     }
 }
 

@@ -9,10 +9,11 @@ use crate::memory::SharedMemory;
 ///
 /// ```
 /// use tumulus::guest::GuestMemory;
-/// use tumulus::memory::{MemoryType, SharedMemory};
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{Engine, SharedMemory};
 ///
 /// # fn main() -> tumulus::error::Result<()> {
-/// let memory = SharedMemory::new(MemoryType::shared(1, 1))?;
+/// let memory = SharedMemory::new(&Engine::default(), MemoryType::shared(1, 1))?;
 /// memory.ptr::<u16>(2).write(0x0201)?;
 /// assert_eq!(memory.atomic_load::<u8>(3)?, 2);
 /// assert_eq!(memory.ptr::<[u8]>((2, 2)).to_vec()?, [1, 2]);
@@ -26,6 +27,11 @@ unsafe impl GuestMemory for SharedMemory {
     #[inline]
     fn base(&self) -> &[UnsafeCell<u8>] {
         self.data()
+    }
+
+    #[inline]
+    fn unborrowed(&self) -> &[UnsafeCell<u8>] {
+        &[]
     }
 
     #[inline]
@@ -64,11 +70,15 @@ unsafe impl GuestMemory for SharedMemory {
 
     fn read_shared(&self, offset: u64, target: &mut [u8]) -> Result<(), GuestError> {
         let region = Region::new(offset, target.len() as u64);
-        self.read(offset, target).map_err(|_| GuestError::PtrOutOfBounds(region))
+        let out_of_bounds = || GuestError::PtrOutOfBounds(region);
+        let offset = usize::try_from(offset).map_err(|_| out_of_bounds())?;
+        self.read(offset, target).map_err(|_| out_of_bounds())
     }
 
     fn write_shared(&self, offset: u64, source: &[u8]) -> Result<(), GuestError> {
         let region = Region::new(offset, source.len() as u64);
-        self.write(offset, source).map_err(|_| GuestError::PtrOutOfBounds(region))
+        let out_of_bounds = || GuestError::PtrOutOfBounds(region);
+        let offset = usize::try_from(offset).map_err(|_| out_of_bounds())?;
+        self.write(offset, source).map_err(|_| out_of_bounds())
     }
 }

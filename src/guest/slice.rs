@@ -193,10 +193,11 @@ impl fmt::Debug for GuestStrMut<'_> {
 ///
 /// ```
 /// use tumulus::guest::{GuestCow, GuestMemory, HostMemory};
-/// use tumulus::memory::{MemoryType, SharedMemory};
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{Engine, SharedMemory};
 ///
 /// # fn main() -> tumulus::error::Result<()> {
-/// let shared = SharedMemory::new(MemoryType::shared(1, 1))?;
+/// let shared = SharedMemory::new(&Engine::default(), MemoryType::shared(1, 1))?;
 /// let copied = shared.ptr::<[u8]>((0, 4)).as_cow()?;
 /// assert!(matches!(copied, GuestCow::Copied(_)));
 /// let mut memory = HostMemory::new(4);

@@ -4,15 +4,18 @@
 //! one overlaps nothing, and disjoint ones never mind. It belongs to the memory and lives as long as it does, because
 //! a guard may be forgotten: its region then stays borrowed for good.
 //!
-//! While nothing is borrowed, that is known from one atomic load. Otherwise the regions are in two
-//! [`IntervalSet`]s behind a lock, so borrowing, releasing and asking take O(log n) however the n regions lie.
+//! While nothing is borrowed, that is known from one atomic load, and to the memory's home thread from a plain number.
+//! Otherwise the regions are in two [`IntervalSet`]s behind a lock, so borrowing, releasing and asking take O(log n)
+//! however the n regions lie.
 
 use core::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::home::HomeCell;
 use super::intervals::IntervalSet;
-use super::{GuestError, Region};
+use super::memory::UNBORROWED_UNIT;
+use super::{GuestError, HomeThread, Region};
 
 /// Names one borrow of a region, and releases it.
 ///
@@ -48,6 +51,11 @@ pub struct BorrowHandle {
 /// # Ok::<(), GuestError>(())
 /// ```
 pub struct BorrowTracker {
+    /// What the home thread may access without asking: `len` bytes, or none while something is borrowed or was until
+    /// another thread gave it back.
+    open: HomeCell,
+    /// Bytes of the memory, rounded down to whole units of [`UNBORROWED_UNIT`].
+    len: usize,
     /// How many handles are out. Changed only while the lock is held.
     outstanding: AtomicUsize,
     limit: u32,
@@ -75,7 +83,31 @@ impl BorrowTracker {
     pub const fn with_limit(limit: u32) -> BorrowTracker {
         let borrows =
             Borrows { shared: IntervalSet::new(), exclusive: IntervalSet::new(), serials: Serials { next: 0, end: 0 } };
-        BorrowTracker { outstanding: AtomicUsize::new(0), limit, borrows: Mutex::new(borrows) }
+        BorrowTracker {
+            open: HomeCell::new(),
+            len: 0,
+            outstanding: AtomicUsize::new(0),
+            limit,
+            borrows: Mutex::new(borrows),
+        }
+    }
+
+    /// Takes up the service of a memory of `len` bytes, whose home is this thread.
+    pub(super) fn claim(&mut self, len: usize) {
+        self.len = len / UNBORROWED_UNIT * UNBORROWED_UNIT;
+        let free = *self.outstanding.get_mut() == 0;
+        self.open.claim(if free { self.len } else { 0 });
+    }
+
+    /// How many bytes of the memory are open to this thread: all whole units, or none. They stay so until this thread
+    /// borrows.
+    ///
+    /// # Safety
+    /// This thread is the home of the tracker's memory.
+    #[inline]
+    pub(super) unsafe fn open_bytes(&self) -> usize {
+        // SAFETY: `claim` made it the home of both.
+        unsafe { self.open.get() }
     }
 
     /// Whether anything is borrowed. While it is, the memory must not move.
@@ -85,6 +117,17 @@ impl BorrowTracker {
     #[must_use]
     pub fn has_outstanding(&self) -> bool {
         self.outstanding() != 0
+    }
+
+    /// The same, for the home thread before an access: what another thread gave back last is accessible without asking
+    /// from here on.
+    pub(super) fn has_outstanding_at_home(&self) -> bool {
+        let outstanding = self.has_outstanding();
+        if !outstanding {
+            // Nothing can be borrowed between the two, because only this thread could.
+            self.open.set(self.len);
+        }
+        outstanding
     }
 
     /// How many borrows are outstanding.
@@ -113,6 +156,7 @@ impl BorrowTracker {
     /// [`GuestError::PtrBorrowed`] if a byte of it is borrowed already, [`GuestError::BorrowTrackerFull`] if there are
     /// no handles left.
     pub fn mut_borrow(&self, region: Region) -> Result<BorrowHandle, GuestError> {
+        self.check_thread(region)?;
         let mut borrows = self.lock();
         if borrows.exclusive.meets(region) || borrows.shared.meets(region) {
             return Err(GuestError::PtrBorrowed(region));
@@ -129,6 +173,7 @@ impl BorrowTracker {
     /// [`GuestError::PtrBorrowed`] if a byte of it is borrowed exclusively, [`GuestError::BorrowTrackerFull`] if there
     /// are no handles left.
     pub fn shared_borrow(&self, region: Region) -> Result<BorrowHandle, GuestError> {
+        self.check_thread(region)?;
         let mut borrows = self.lock();
         if borrows.exclusive.meets(region) {
             return Err(GuestError::PtrBorrowed(region));
@@ -155,6 +200,11 @@ impl BorrowTracker {
         }
     }
 
+    /// Refuses a borrow on a thread that is not the home, since the home would not hear of it.
+    fn check_thread(&self, region: Region) -> Result<(), GuestError> {
+        if self.open.home().is_none_or(HomeThread::is_current) { Ok(()) } else { Err(GuestError::PtrBorrowed(region)) }
+    }
+
     /// The serial number of one more borrow, if there may be one.
     fn admit(&self, borrows: &mut Borrows) -> Result<u64, GuestError> {
         let free = borrows.shared.len() + borrows.exclusive.len() < self.limit;
@@ -166,6 +216,7 @@ impl BorrowTracker {
         let count = borrows.shared.len() + borrows.exclusive.len();
         // Release: what was written through a borrow that has just ended is visible to whoever sees the count.
         self.outstanding.store(count as usize, Ordering::Release);
+        self.open.set(if count == 0 { self.len } else { 0 });
     }
 
     fn lock(&self) -> MutexGuard<'_, Borrows> {

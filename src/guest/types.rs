@@ -71,12 +71,12 @@ macro_rules! guest_numbers {
 
             #[inline]
             fn read<W: AddressWidth>(ptr: GuestPtr<'a, Self, W>) -> Result<Self, GuestError> {
-                Ok(<$number>::from_le_bytes(ptr.load::<$size>($size)?))
+                Ok(<$number>::from_le_bytes(ptr.load::<$size>()?))
             }
 
             #[inline]
             fn write<W: AddressWidth>(ptr: GuestPtr<'a, Self, W>, value: Self) -> Result<(), GuestError> {
-                ptr.store::<$size>($size, value.to_le_bytes())
+                ptr.store::<$size>(value.to_le_bytes())
             }
         }
     )*};

@@ -19,7 +19,18 @@ pub enum ResourceKind {
     External,
 }
 
-/// A growth that is asked for.
+impl ResourceKind {
+    /// Bytes that one unit of what is counted takes: 4 for an element of a table, which is a reference, and 1 for bytes.
+    #[must_use]
+    pub const fn unit_bytes(self) -> u64 {
+        match self {
+            ResourceKind::Table => 4,
+            ResourceKind::LinearMemory | ResourceKind::GcHeap | ResourceKind::External => 1,
+        }
+    }
+}
+
+/// A growth that is asked for. Sizes are counted as [`ResourceKind`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
     /// What is about to grow.
@@ -30,6 +41,22 @@ pub struct Growth {
     pub desired: u64,
     /// The largest size it may ever have by its type or its settings.
     pub maximum: Option<u64>,
+}
+
+impl Growth {
+    /// A refusal of the growth, in bytes.
+    #[cold]
+    #[must_use]
+    pub(crate) fn refused(&self, kind: OutOfMemoryKind) -> OutOfMemory {
+        let Growth { kind: resource, current, desired, maximum } = *self;
+        let bytes = |units: u64| units.saturating_mul(resource.unit_bytes());
+        let asked = match kind {
+            OutOfMemoryKind::TooLarge => desired,
+            _ => desired.saturating_sub(current),
+        };
+        let limit = maximum.unwrap_or(u64::MAX);
+        OutOfMemory { kind, asked: bytes(asked), in_use: bytes(current), limit: bytes(limit), largest_free: 0 }
+    }
 }
 
 /// Decides on every growth of memories, tables and heaps of a store, before it happens.
@@ -62,13 +89,7 @@ impl Limiter {
         let Some(limiter) = &self.0 else { return grow() };
         let lock = || limiter.lock().unwrap_or_else(PoisonError::into_inner);
         if !lock().growing(growth) {
-            return Err(OutOfMemory {
-                kind: OutOfMemoryKind::Denied,
-                asked: growth.desired.saturating_sub(growth.current),
-                in_use: growth.current,
-                limit: growth.maximum.unwrap_or(u64::MAX),
-                largest_free: 0,
-            });
+            return Err(growth.refused(OutOfMemoryKind::Denied));
         }
         grow().inspect_err(|error| lock().grow_failed(growth, error))
     }
@@ -102,5 +123,25 @@ impl ResourceLimiter for StoreLimits {
             ResourceKind::External => self.external_bytes_max,
         };
         limit.is_none_or(|limit| growth.desired <= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_in_bytes_whatever_is_counted() {
+        let refusal = |resource, kind| {
+            let growth = Growth { kind: resource, current: 3, desired: 7, maximum: Some(10) };
+            let OutOfMemory { kind, asked, in_use, limit, largest_free } = growth.refused(kind);
+            (kind, asked, in_use, limit, largest_free)
+        };
+        use OutOfMemoryKind::{Denied, Host, TooLarge};
+        assert_eq!(refusal(ResourceKind::LinearMemory, Denied), (Denied, 4, 3, 10, 0));
+        assert_eq!(refusal(ResourceKind::GcHeap, TooLarge), (TooLarge, 7, 3, 10, 0));
+        assert_eq!(refusal(ResourceKind::Table, Host), (Host, 16, 12, 40, 0));
+        let growth = Growth { kind: ResourceKind::Table, current: 0, desired: u64::MAX, maximum: None };
+        assert_eq!((growth.refused(Denied).asked, growth.refused(Denied).limit), (u64::MAX, u64::MAX));
     }
 }

@@ -4,13 +4,26 @@
 //! [`crate::memory::LocalMemory`] relies on exactly what is written here.
 
 use core::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{OutOfMemory, OutOfMemoryKind};
 use crate::memory::pages::copy_to_zeros;
-use crate::memory::{LocalMemory, MemoryImage, MemoryType};
+use crate::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, VecMemoryCreator};
 
 /// The most bytes that a memory can have on this host, whoever makes it: a slice cannot span more.
 pub(super) const HOST_LIMIT: usize = isize::MAX.unsigned_abs();
+
+/// A piece of memory with the alignment that every base has; that of the host's widest number may be less.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub(super) struct Word([u64; 2]);
+
+impl Word {
+    pub(super) const ZERO: Word = Word([0; 2]);
+    pub(super) const BYTES: usize = size_of::<Word>();
+}
+
+const _: () = assert!(Word::BYTES == 16 && align_of::<Word>() == 16);
 
 /// Bytes from 0 to a size that only grows; zero until written.
 ///
@@ -27,6 +40,8 @@ pub(super) const HOST_LIMIT: usize = isize::MAX.unsigned_abs();
 /// - If a guard was asked for, the bytes from the size up to the capacity, and as many bytes after that as the guard
 ///   was to have, are never accessible (but for the rest of the page of the operating system that the size ends in).
 /// - [`LinearMemory::discard`] changes no byte outside its range.
+/// - If the memory was made for a shared type, other threads access its bytes at any time: growth within the capacity
+///   makes no use of the bytes that there were, and pointers that `as_ptr` gave before it stay valid.
 pub unsafe trait LinearMemory: Send + Sync {
     /// How many bytes there are.
     fn byte_size(&self) -> usize;
@@ -68,9 +83,12 @@ pub unsafe trait MemoryCreator: Send + Sync {
     /// creator gives that much or refuses: falling back to less is for the caller to decide, because compiled code may
     /// drop checks on the strength of it. `ty` is what the memory is for; the numbers of bytes are what counts.
     ///
+    /// A memory of a shared type is asked for with a maximum and a reservation that covers it, because it must not move.
+    /// A creator whose memories cannot keep what [`LinearMemory`] says of these refuses the type.
+    ///
     /// # Errors
-    /// Why there is no such memory: the type does not fit together or is that of a shared memory, the minimum is above
-    /// the maximum, the creator cannot reserve or guard as asked, or the host refused.
+    /// Why there is no such memory: the type does not fit together, the minimum is above the maximum, a shared memory
+    /// would have to move or cannot be had here, the creator cannot reserve or guard as asked, or the host refused.
     fn new_memory(
         &self,
         ty: MemoryType,
@@ -103,6 +121,17 @@ pub unsafe trait MemoryCreator: Send + Sync {
     }
 }
 
+/// The creator for this target: [`MappedMemoryCreator`] where address space can be
+/// reserved, and [`VecMemoryCreator`] elsewhere.
+#[must_use]
+pub fn default_creator() -> Arc<dyn MemoryCreator> {
+    if cfg!(all(target_os = "linux", not(miri))) {
+        Arc::new(MappedMemoryCreator::default())
+    } else {
+        Arc::new(VecMemoryCreator)
+    }
+}
+
 /// Refuses an image that a memory of `minimum` bytes has no room for.
 pub(super) fn check_image(image: &MemoryImage, minimum: usize) -> Result<(), String> {
     match image.len() {
@@ -111,19 +140,69 @@ pub(super) fn check_image(image: &MemoryImage, minimum: usize) -> Result<(), Str
     }
 }
 
-/// What every creator of this crate refuses, whatever it makes memories of.
-pub(super) fn check_request(ty: &MemoryType, minimum: usize, maximum: Option<usize>) -> Result<(), String> {
-    ty.validate().map_err(|misuse| misuse.to_string())?;
-    if ty.is_shared() {
-        // Its bytes may change under a `&[u8]`, and its growth would need exclusive access.
-        return Err("a shared memory cannot stand on an unshared one".to_owned());
-    }
-    match maximum {
-        Some(maximum) if minimum > maximum => {
-            Err(format!("a minimum of {minimum} bytes above the maximum of {maximum} bytes"))
+/// What a creator is asked for, after the checks that all creators of this crate make.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub(super) minimum: usize,
+    /// At least the minimum.
+    pub(super) maximum: Option<usize>,
+    /// The least capacity: at least the minimum, and at least the maximum if the memory is to be shared.
+    pub(super) reserved: usize,
+    pub(super) guard: usize,
+    /// At most as long as the minimum.
+    pub(super) image: Option<&'a MemoryImage>,
+}
+
+impl<'a> Request<'a> {
+    /// The request, unless it makes no sense whatever memories are made of.
+    pub(super) fn new(
+        ty: &MemoryType,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved: Option<usize>,
+        guard: usize,
+    ) -> Result<Request<'a>, String> {
+        ty.validate().map_err(|misuse| misuse.to_string())?;
+        let reserved = reserved.unwrap_or(0).max(minimum);
+        if let Some(maximum) = maximum.filter(|&maximum| minimum > maximum) {
+            return Err(format!("a minimum of {minimum} bytes above the maximum of {maximum} bytes"));
         }
-        _ => Ok(()),
+        if ty.is_shared() && maximum.is_none_or(|maximum| maximum > reserved) {
+            return Err(format!("a shared memory, which must not move, with a reservation of {reserved} bytes only"));
+        }
+        Ok(Request { minimum, maximum, reserved, guard, image: None })
     }
+
+    /// The same, of a memory that begins with `image`.
+    pub(super) fn with_image(self, image: &'a MemoryImage) -> Result<Request<'a>, String> {
+        check_image(image, self.minimum)?;
+        Ok(Request { image: Some(image), ..self })
+    }
+
+    /// The same, refused if there must be a guard: what the memories are made of (`kind`) cannot have one.
+    pub(super) fn without_guard(self, kind: &str) -> Result<Request<'a>, String> {
+        match self.guard {
+            0 => Ok(self),
+            guard => Err(format!("a guard of {guard} bytes, which {kind} cannot have")),
+        }
+    }
+}
+
+/// Grows a memory of `byte_size` bytes to `new_size` bytes by means of `grow`, which changes nothing if it fails: the
+/// part of [`LinearMemory::grow_to`] that is the same for all memories.
+pub(super) fn grow_by<E>(
+    byte_size: &mut usize,
+    new_size: usize,
+    limit: usize,
+    grow: impl FnOnce() -> Result<(), E>,
+) -> Result<(), OutOfMemory> {
+    if new_size <= *byte_size {
+        return Ok(());
+    }
+    check_growth(*byte_size, new_size, limit)?;
+    grow().map_err(|_| refused_by_host(*byte_size, new_size, limit))?;
+    *byte_size = new_size;
+    Ok(())
 }
 
 /// Refuses a growth from `size` to `new_size` that `limit` forbids for ever.
@@ -159,12 +238,18 @@ mod tests {
 
     #[test]
     fn requests_that_make_no_sense_are_refused() {
-        let check = |ty: MemoryType, minimum, maximum| check_request(&ty, minimum, maximum);
-        assert_eq!(check(MemoryType::new(1, None), 65_536, None), Ok(()));
-        assert_eq!(check(MemoryType::new(1, None), 7, Some(7)), Ok(()));
-        assert!(check(MemoryType::new(1, None), 8, Some(7)).unwrap_err().contains("minimum of 8 bytes"));
-        assert!(check(MemoryType::new(2, Some(1)), 0, None).unwrap_err().contains("minimum of 2 pages"));
-        assert!(check(MemoryType::shared(1, 1), 0, None).unwrap_err().contains("shared"));
+        let check = |ty: MemoryType, minimum, maximum, reserved| Request::new(&ty, minimum, maximum, reserved, 0).err();
+        let contains = |refusal: Option<String>, text: &str| refusal.unwrap().contains(text);
+        assert_eq!(check(MemoryType::new(1, None), 65_536, None, None), None);
+        assert_eq!(check(MemoryType::new(1, None), 7, Some(7), Some(0)), None);
+        assert!(contains(check(MemoryType::new(1, None), 8, Some(7), None), "minimum of 8 bytes"));
+        assert!(contains(check(MemoryType::new(2, Some(1)), 0, None, None), "minimum of 2 pages"));
+        let shared = MemoryType::shared(0, 1);
+        assert_eq!(check(shared, 0, Some(65_536), Some(65_536)), None);
+        assert_eq!(check(shared, 8, Some(8), None), None);
+        for (maximum, reserved) in [(None, Some(usize::MAX)), (Some(65_536), Some(65_535)), (Some(1), None)] {
+            assert!(contains(check(shared, 0, maximum, reserved), "a shared memory"));
+        }
     }
 
     #[test]

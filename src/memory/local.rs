@@ -233,4 +233,23 @@ mod tests {
         let text = format!("{:?}", Odd::local(16, |_| ()));
         assert!(text.contains("byte_size: 16") && text.contains("byte_capacity: 1024"), "{text}");
     }
+
+    #[test]
+    fn memories_cross_threads() {
+        let mut memory = LocalMemory::new(Box::new(VecMemory::new(100, None, 0).unwrap()));
+        memory.bytes_mut().fill(3);
+        let sum = std::thread::scope(|scope| {
+            let halves = [0..50, 50..100].map(|half| {
+                let memory = &memory;
+                scope.spawn(move || memory.bytes()[half].iter().map(|&byte| u32::from(byte)).sum::<u32>())
+            });
+            halves.map(|half| half.join().unwrap()).iter().sum::<u32>()
+        });
+        assert_eq!(sum, 300);
+        let memory = std::thread::spawn(move || {
+            memory.grow_to(1000).unwrap();
+            memory
+        });
+        assert_eq!(memory.join().unwrap().bytes()[99..101], [3, 0]);
+    }
 }

@@ -13,9 +13,7 @@ use core::ops::Range;
 use std::io;
 
 use crate::error::OutOfMemory;
-use crate::memory::linear::{
-    HOST_LIMIT, capacity_after_move, check_growth, check_image, check_request, refused_by_host,
-};
+use crate::memory::linear::{HOST_LIMIT, Request, capacity_after_move, check_image, grow_by};
 use crate::memory::pages::copy_to_zeros;
 use crate::memory::{LinearMemory, MemoryCreator, MemoryImage, MemoryType, Reservation};
 
@@ -81,19 +79,18 @@ impl MappedMemory {
         // A refusal only means that there are none.
         let _ = self.reservation.prefer_huge_pages();
     }
+}
 
-    /// Replaces the reservation by a larger one that has `new_size` bytes committed and the same contents.
-    fn move_and_grow(&mut self, new_size: usize) -> io::Result<()> {
-        let reserved = capacity_after_move(self.reservation.size(), new_size, self.byte_limit);
-        let mut larger = Reservation::new(reserved, self.reservation.guard())?;
-        if self.huge_pages {
-            let _ = larger.prefer_huge_pages();
-        }
-        larger.commit_to(new_size)?;
-        copy_to_zeros(larger.bytes_mut(0..self.byte_size), self.reservation.bytes(0..self.byte_size));
-        self.reservation = larger;
-        Ok(())
+/// A larger reservation that has `new_size` bytes committed, of which the first `byte_size` are those of `old`.
+fn moved(old: &Reservation, byte_size: usize, new_size: usize, limit: usize, huge: bool) -> io::Result<Reservation> {
+    let mut larger = Reservation::new(capacity_after_move(old.size(), new_size, limit), old.guard())?;
+    if huge {
+        // A refusal only means that there are none.
+        let _ = larger.prefer_huge_pages();
     }
+    larger.commit_to(new_size)?;
+    copy_to_zeros(larger.bytes_mut(0..byte_size), old.bytes(0..byte_size));
+    Ok(larger)
 }
 
 // SAFETY: the base is that of the reservation, which is a page's start and never null; the bytes up to the size are
@@ -113,18 +110,15 @@ unsafe impl LinearMemory for MappedMemory {
     }
 
     fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
-        if new_size <= self.byte_size {
-            return Ok(());
-        }
-        check_growth(self.byte_size, new_size, self.byte_limit)?;
-        let grown = if new_size <= self.reservation.size() {
-            self.reservation.commit_to(new_size)
-        } else {
-            self.move_and_grow(new_size)
-        };
-        grown.map_err(|_| refused_by_host(self.byte_size, new_size, self.byte_limit))?;
-        self.byte_size = new_size;
-        Ok(())
+        let MappedMemory { reservation, byte_size, byte_limit, huge_pages } = self;
+        let (before, limit) = (*byte_size, *byte_limit);
+        grow_by(byte_size, new_size, limit, || {
+            if new_size <= reservation.size() {
+                return reservation.commit_to(new_size);
+            }
+            *reservation = moved(reservation, before, new_size, limit, *huge_pages)?;
+            Ok(())
+        })
     }
 
     #[inline]
@@ -151,14 +145,14 @@ impl MappedMemoryCreator {
         self
     }
 
-    fn finish(
-        self,
-        memory: io::Result<MappedMemory>,
-        reserved: usize,
-        guard: usize,
-    ) -> Result<Box<dyn LinearMemory>, String> {
-        let mut memory =
-            memory.map_err(|error| format!("cannot map {reserved} bytes and a guard of {guard} bytes: {error}"))?;
+    fn make(self, request: Request<'_>) -> Result<Box<dyn LinearMemory>, String> {
+        let Request { minimum, maximum, reserved, guard, image } = request;
+        let memory = match image {
+            None => MappedMemory::new(minimum, maximum, reserved, guard),
+            Some(image) => MappedMemory::from_image(image, minimum, maximum, reserved, guard),
+        };
+        let refusal = |error| format!("cannot map {reserved} bytes and a guard of {guard} bytes: {error}");
+        let mut memory = memory.map_err(refusal)?;
         if self.huge_pages {
             memory.prefer_huge_pages();
         }
@@ -177,10 +171,7 @@ unsafe impl MemoryCreator for MappedMemoryCreator {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        check_request(&ty, minimum, maximum)?;
-        let reserved = reserved_size_in_bytes.unwrap_or(0).max(minimum);
-        let memory = MappedMemory::new(minimum, maximum, reserved, guard_size_in_bytes);
-        self.finish(memory, reserved, guard_size_in_bytes)
+        self.make(Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?)
     }
 
     fn new_memory_from_image(
@@ -192,11 +183,8 @@ unsafe impl MemoryCreator for MappedMemoryCreator {
         guard_size_in_bytes: usize,
         image: &MemoryImage,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        check_request(&ty, minimum, maximum)?;
-        check_image(image, minimum)?;
-        let reserved = reserved_size_in_bytes.unwrap_or(0).max(minimum);
-        let memory = MappedMemory::from_image(image, minimum, maximum, reserved, guard_size_in_bytes);
-        self.finish(memory, reserved, guard_size_in_bytes)
+        let request = Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
+        self.make(request.with_image(image)?)
     }
 }
 
@@ -206,7 +194,7 @@ mod tests {
     use crate::error::OutOfMemoryKind;
     use crate::memory::LocalMemory;
     use crate::memory::faults::with_fault;
-    use crate::memory::tests::{access, pages_present};
+    use crate::memory::mappings::{access, pages_present};
 
     const KIB: usize = 1024;
 
@@ -297,7 +285,6 @@ mod tests {
         assert_eq!(create(), Ok(65_536));
         assert!(creator.new_memory(ty, 0, None, Some(1 << 62), 0).is_err());
         assert!(creator.new_memory(ty, 0, None, Some(0), usize::MAX).is_err());
-        assert!(creator.new_memory(MemoryType::shared(1, 1), 0, None, None, 0).is_err());
     }
 
     #[test]
@@ -345,5 +332,17 @@ mod tests {
         assert!(memory.discard(0..1 << 32));
         assert_eq!(pages_present(base..base + (1 << 32)), 0);
         assert_eq!(memory.bytes()[1 << 31], 0);
+    }
+}
+
+#[cfg(all(test, not(all(target_os = "linux", not(miri)))))]
+mod tests_elsewhere {
+    use super::*;
+
+    #[test]
+    fn memories_are_refused_where_nothing_can_be_mapped() {
+        let ty = MemoryType::new(1, None);
+        let refusal = MappedMemoryCreator::default().new_memory(ty, 65_536, None, None, 0).err().unwrap();
+        assert!(refusal.contains("cannot be reserved on this target"), "{refusal}");
     }
 }

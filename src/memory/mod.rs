@@ -16,7 +16,7 @@
 //!               |
 //!              os                                            the system calls; `faults` makes them fail
 //!
-//!  SharedMemory, over a Reservation and Waiters, stands apart: its bytes are never a slice.
+//!  SharedMemory, over a LinearMemory and Waiters, stands apart: its bytes are never a slice.
 //! ```
 //!
 //! What the room promises:
@@ -29,6 +29,7 @@
 //! - nothing here relies on a guard, an alignment to pages or a signal handler for its safety. Guards are for
 //!   compiled code that leaves out checks, and a creator gives the one that was asked for or refuses.
 
+mod access;
 #[cfg(any(test, feature = "testkit"))]
 #[doc(hidden)]
 pub mod faults;
@@ -37,6 +38,9 @@ mod limiter;
 mod linear;
 mod local;
 mod mapped;
+#[cfg(all(any(test, feature = "testkit"), target_os = "linux", not(miri)))]
+#[doc(hidden)]
+pub mod mappings;
 mod os;
 mod pages;
 mod pool;
@@ -44,24 +48,27 @@ mod prefetch;
 mod reservation;
 #[cfg(target_has_atomic = "64")]
 mod shared;
+#[cfg(target_has_atomic = "64")]
+mod shared_atomics;
 mod static_buffer;
-#[cfg(test)]
-mod tests;
 mod ty;
 mod vec;
 #[cfg(target_has_atomic = "64")]
 mod waiters;
 
+pub use access::MemoryAccessError;
 pub use image::MemoryImage;
 pub use limiter::{Growth, Limiter, ResourceKind, ResourceLimiter, StoreLimits};
-pub use linear::{LinearMemory, MemoryCreator};
+pub use linear::{LinearMemory, MemoryCreator, default_creator};
 pub use local::LocalMemory;
 pub use mapped::{MappedMemory, MappedMemoryCreator};
 pub use pool::{PoolConfig, PoolMemoryCreator};
 pub use prefetch::prefetch;
 pub use reservation::Reservation;
 #[cfg(target_has_atomic = "64")]
-pub use shared::{AtomicNumber, RmwOp, SharedMemory};
+pub use shared::SharedMemory;
+#[cfg(target_has_atomic = "64")]
+pub use shared_atomics::{AtomicNumber, RmwOp};
 pub use static_buffer::StaticBufferCreator;
 pub use ty::{Limits, MemoryType, MemoryTypeBuilder};
 pub use vec::{VecMemory, VecMemoryCreator};

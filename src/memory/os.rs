@@ -22,7 +22,7 @@ pub(super) use unsupported::{
 pub(super) type View = memmap2::Mmap;
 
 /// Never an error: faults are for tests.
-#[cfg(not(any(test, feature = "testkit")))]
+#[cfg(all(not(any(test, feature = "testkit")), target_os = "linux", not(miri)))]
 #[inline]
 fn injected() -> std::io::Result<()> {
     Ok(())

@@ -20,7 +20,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::memory::linear::{HOST_LIMIT, check_growth, check_image, check_request, refused_by_host};
+use crate::memory::linear::{HOST_LIMIT, Request, grow_by};
 use crate::memory::os;
 use crate::memory::pages::{Pages, copy_to_zeros, nowhere, round_up_to_pages};
 use crate::memory::{LinearMemory, MemoryCreator, MemoryImage, MemoryType};
@@ -163,32 +163,38 @@ impl PoolMemoryCreator {
         self.pool.free().retired
     }
 
-    /// A memory in a free slot, which begins with `image` if that is given and its pages can be mapped.
-    fn occupy(
-        &self,
-        minimum: usize,
-        maximum: Option<usize>,
-        image: Option<&MemoryImage>,
-    ) -> Result<PoolMemory, String> {
+    fn make(&self, request: Request<'_>) -> Result<Box<dyn LinearMemory>, String> {
+        let PoolConfig { slot_size, guard_size, .. } = self.pool.config;
+        let Request { minimum, reserved, guard, image, .. } = request;
+        if reserved > slot_size {
+            return Err(format!("a memory of {reserved} bytes, but a slot of the pool has {slot_size}"));
+        }
+        if guard > guard_size {
+            return Err(format!("a guard of {guard} bytes, but a slot of the pool has one of {guard_size}"));
+        }
+        // Where laying an image over a slot has once cost that slot, images are copied.
+        if image.is_some_and(MemoryImage::is_mapped)
+            && self.retired_slots() == 0
+            && let Ok(memory) = self.occupy(request)
+        {
+            return Ok(Box::new(memory));
+        }
+        let mut memory = self.occupy(Request { image: None, ..request })?;
+        if let Some(image) = image {
+            copy_to_zeros(memory.pages.bytes_mut(0..minimum), image.bytes());
+        }
+        Ok(Box::new(memory))
+    }
+
+    /// A memory in a free slot, with the pages of the image if one is asked for.
+    fn occupy(&self, request: Request<'_>) -> Result<PoolMemory, String> {
+        let Request { minimum, maximum, image, .. } = request;
         let pages = self.pool.take(image)?;
         let byte_limit = maximum.unwrap_or(HOST_LIMIT).min(pages.size());
         // From here on a drop brings the slot back.
         let mut memory = PoolMemory { pages, byte_size: 0, byte_limit, pool: Arc::clone(&self.pool) };
         memory.prepare(minimum, image).map_err(|error| format!("cannot prepare a slot of the pool: {error}"))?;
         Ok(memory)
-    }
-
-    /// Refuses what a slot cannot be.
-    fn check(&self, minimum: usize, reserved: Option<usize>, guard: usize) -> Result<(), String> {
-        let PoolConfig { slot_size, guard_size, .. } = self.pool.config;
-        let needed = reserved.unwrap_or(0).max(minimum);
-        if needed > slot_size {
-            return Err(format!("a memory of {needed} bytes, but a slot of the pool has {slot_size}"));
-        }
-        if guard > guard_size {
-            return Err(format!("a guard of {guard} bytes, but a slot of the pool has one of {guard_size}"));
-        }
-        Ok(())
     }
 }
 
@@ -214,9 +220,7 @@ unsafe impl MemoryCreator for PoolMemoryCreator {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        check_request(&ty, minimum, maximum)?;
-        self.check(minimum, reserved_size_in_bytes, guard_size_in_bytes)?;
-        Ok(Box::new(self.occupy(minimum, maximum, None)?))
+        self.make(Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?)
     }
 
     fn new_memory_from_image(
@@ -228,19 +232,8 @@ unsafe impl MemoryCreator for PoolMemoryCreator {
         guard_size_in_bytes: usize,
         image: &MemoryImage,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        check_request(&ty, minimum, maximum)?;
-        check_image(image, minimum)?;
-        self.check(minimum, reserved_size_in_bytes, guard_size_in_bytes)?;
-        // Where laying an image over a slot has once cost that slot, images are copied.
-        if image.is_mapped()
-            && self.retired_slots() == 0
-            && let Ok(memory) = self.occupy(minimum, maximum, Some(image))
-        {
-            return Ok(Box::new(memory));
-        }
-        let mut memory = self.occupy(minimum, maximum, None)?;
-        copy_to_zeros(memory.pages.bytes_mut(0..minimum), image.bytes());
-        Ok(Box::new(memory))
+        let request = Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
+        self.make(request.with_image(image)?)
     }
 }
 
@@ -348,14 +341,8 @@ unsafe impl LinearMemory for PoolMemory {
     }
 
     fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
-        if new_size <= self.byte_size {
-            return Ok(());
-        }
-        check_growth(self.byte_size, new_size, self.byte_limit)?;
-        let grown = self.pages.commit_to(new_size);
-        grown.map_err(|_| refused_by_host(self.byte_size, new_size, self.byte_limit))?;
-        self.byte_size = new_size;
-        Ok(())
+        let PoolMemory { pages, byte_size, byte_limit, .. } = self;
+        grow_by(byte_size, new_size, *byte_limit, || pages.commit_to(new_size))
     }
 
     #[inline]

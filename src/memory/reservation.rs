@@ -142,7 +142,7 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
     use crate::memory::faults::with_fault;
-    use crate::memory::tests::{access, pages_present};
+    use crate::memory::mappings::{access, pages_present};
 
     const KIB: usize = 1024;
 

@@ -3,18 +3,16 @@
 //! Builds on nothing. There is one buffer, so there is one memory at a time; its drop zeroes what it used and gives the
 //! buffer back. No reservation beyond the buffer and no guard can be had.
 
+use core::convert::Infallible;
 use core::fmt;
 use core::ptr::NonNull;
 use core::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::OutOfMemory;
-use crate::memory::linear::{check_growth, check_request};
+use crate::memory::linear::{Request, Word, grow_by};
 use crate::memory::{LinearMemory, MemoryCreator, MemoryType};
 use crate::provenance::SendSyncPtr;
-
-/// The alignment that a memory's base must have.
-const ALIGNMENT: usize = 16;
 
 /// Makes memories in one buffer, one at a time. Clones share it.
 ///
@@ -40,7 +38,7 @@ impl StaticBufferCreator {
     /// Takes over `buffer` and zeroes it. Up to 15 bytes are left out at its start, so that memories are aligned.
     #[must_use]
     pub fn new(buffer: &'static mut [u8]) -> StaticBufferCreator {
-        let unaligned = buffer.as_ptr().align_offset(ALIGNMENT).min(buffer.len());
+        let unaligned = buffer.as_ptr().align_offset(Word::BYTES).min(buffer.len());
         let buffer = &mut buffer[unaligned..];
         buffer.fill(0);
         let capacity = buffer.len();
@@ -71,19 +69,16 @@ unsafe impl MemoryCreator for StaticBufferCreator {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        check_request(&ty, minimum, maximum)?;
+        let request = Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
+        let Request { minimum, maximum, reserved, .. } = request.without_guard("a memory in a buffer")?;
         let capacity = self.capacity;
-        let needed = reserved_size_in_bytes.unwrap_or(0).max(minimum);
-        if needed > capacity {
-            return Err(format!("a memory of {needed} bytes in a buffer of {capacity} bytes"));
-        }
-        if guard_size_in_bytes != 0 {
-            return Err(format!("a guard of {guard_size_in_bytes} bytes, which a memory in a buffer cannot have"));
+        if reserved > capacity {
+            return Err(format!("a memory of {reserved} bytes in a buffer of {capacity} bytes"));
         }
         let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let buffer = buffer.ok_or("the buffer is in use")?;
         // An empty buffer may lie anywhere.
-        let base = if capacity == 0 { SendSyncPtr::<u128>::dangling().as_non_null().cast() } else { start_of(buffer) };
+        let base = if capacity == 0 { SendSyncPtr::<Word>::dangling().as_non_null().cast() } else { start_of(buffer) };
         let byte_limit = maximum.unwrap_or(capacity).min(capacity);
         let creator = self.clone();
         Ok(Box::new(StaticMemory { base: base.into(), byte_size: minimum, byte_limit, creator }))
@@ -129,9 +124,7 @@ unsafe impl LinearMemory for StaticMemory {
     }
 
     fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
-        check_growth(self.byte_size, new_size, self.byte_limit)?;
-        self.byte_size = self.byte_size.max(new_size);
-        Ok(())
+        grow_by(&mut self.byte_size, new_size, self.byte_limit, || Ok::<_, Infallible>(()))
     }
 
     #[inline]
@@ -191,7 +184,6 @@ mod tests {
         assert!(memory(&creator, 1017, None).unwrap_err().contains("a memory of 1017 bytes"));
         assert!(creator.new_memory(ty, 0, None, Some(1017), 0).is_err());
         assert!(creator.new_memory(ty, 0, None, None, 1).is_err());
-        assert!(creator.new_memory(MemoryType::shared(0, 1), 0, None, None, 0).is_err());
         let mut memory = memory(&creator, 10, Some(50)).unwrap();
         let error = memory.grow_to(51).unwrap_err();
         assert_eq!((error.kind, error.limit, memory.byte_size()), (OutOfMemoryKind::TooLarge, 50, 10));

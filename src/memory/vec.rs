@@ -7,22 +7,16 @@ use core::ptr::NonNull;
 use std::collections::TryReserveError;
 
 use crate::error::OutOfMemory;
-use crate::memory::linear::{HOST_LIMIT, capacity_after_move, check_growth, check_request, refused_by_host};
+use crate::memory::linear::{HOST_LIMIT, Request, Word, capacity_after_move, check_growth, grow_by, refused_by_host};
 use crate::memory::{LinearMemory, MemoryCreator, MemoryType};
 use crate::provenance::SendSyncPtr;
-
-/// The unit of allocation, which gives the base its alignment.
-type Word = u128;
-
-const WORD_BYTES: usize = size_of::<Word>();
-const _: () = assert!(align_of::<Word>() >= 16);
 
 /// A linear memory on a `Vec`, whose base may move whenever it outgrows its capacity.
 #[derive(Debug)]
 pub struct VecMemory {
     /// The words that `byte_size` takes, and room for more.
     words: Vec<Word>,
-    /// Of `words`, taken with `as_mut_ptr` after the last change of it.
+    /// Of `words`, taken with `as_mut_ptr` after the last change of its capacity.
     base: SendSyncPtr<u8>,
     byte_size: usize,
     byte_limit: usize,
@@ -36,40 +30,26 @@ impl VecMemory {
     pub fn new(minimum: usize, maximum: Option<usize>, reserved: usize) -> Result<VecMemory, OutOfMemory> {
         let byte_limit = maximum.unwrap_or(HOST_LIMIT).min(HOST_LIMIT);
         check_growth(0, minimum, byte_limit)?;
-        let base = SendSyncPtr::<Word>::dangling().as_non_null().cast().into();
-        let mut memory = VecMemory { words: Vec::new(), base, byte_size: 0, byte_limit };
         let capacity = reserved.max(minimum);
-        memory.make_room(capacity.div_ceil(WORD_BYTES)).map_err(|_| refused_by_host(0, capacity, byte_limit))?;
-        memory.set_size(minimum);
-        Ok(memory)
-    }
-
-    /// Makes room for `capacity` words; the base may have moved then.
-    fn make_room(&mut self, capacity: usize) -> Result<(), TryReserveError> {
-        self.words.try_reserve_exact(capacity - self.words.len())?;
-        self.update_base();
-        Ok(())
-    }
-
-    /// Sets the size, which fits the capacity and is at least what it was.
-    fn set_size(&mut self, byte_size: usize) {
-        debug_assert!(byte_size >= self.byte_size && byte_size.div_ceil(WORD_BYTES) <= self.words.capacity());
-        self.words.resize(byte_size.div_ceil(WORD_BYTES), 0);
-        self.byte_size = byte_size;
-        self.update_base();
-    }
-
-    fn update_base(&mut self) {
-        let base = self.words.as_mut_ptr().cast::<u8>();
-        self.base = NonNull::new(base).expect("a vector's pointer is never null").into();
+        let mut words = Vec::new();
+        words
+            .try_reserve_exact(capacity.div_ceil(Word::BYTES))
+            .map_err(|_| refused_by_host(0, capacity, byte_limit))?;
+        words.resize(minimum.div_ceil(Word::BYTES), Word::ZERO);
+        Ok(VecMemory { base: base_of(&mut words), words, byte_size: minimum, byte_limit })
     }
 }
 
+fn base_of(words: &mut Vec<Word>) -> SendSyncPtr<u8> {
+    NonNull::new(words.as_mut_ptr().cast::<u8>()).expect("a vector's pointer is never null").into()
+}
+
 // SAFETY: the base is that of a vector of 16-byte words: aligned so, not null, and behind a pointer, so that moving the
-// value does not move it. The vector has as many words as the size needs, all initialised; no method but those with
-// `&mut self` touches them, and each takes the base anew. The size only grows, in `set_size`, after everything that
-// may fail; a `Vec` keeps its contents and, within its capacity, its place. New words are zero, and so are the bytes
-// beyond the size in the last word, since nothing may write there before the size covers them. A guard is never given.
+// value does not move it. The vector has as many words as the size needs, all initialised; only `grow_to` touches it, to
+// add words behind those that there are, and takes the base anew where that has moved them. The size only grows, after
+// everything that may fail; a `Vec` keeps its contents and, within its capacity, its place. New words are zero, and so
+// are the bytes beyond the size in the last word, since nothing may write there before the size covers them. A guard is
+// never given.
 unsafe impl LinearMemory for VecMemory {
     #[inline]
     fn byte_size(&self) -> usize {
@@ -79,22 +59,22 @@ unsafe impl LinearMemory for VecMemory {
     #[inline]
     fn byte_capacity(&self) -> usize {
         // A vector's allocation is at most `isize::MAX` bytes, so the product fits.
-        self.words.capacity() * WORD_BYTES
+        self.words.capacity() * Word::BYTES
     }
 
     fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
-        if new_size <= self.byte_size {
-            return Ok(());
-        }
-        check_growth(self.byte_size, new_size, self.byte_limit)?;
-        let needed = new_size.div_ceil(WORD_BYTES);
-        let capacity = self.words.capacity();
-        if needed > capacity {
-            let capacity = capacity_after_move(capacity, needed, self.byte_limit.div_ceil(WORD_BYTES));
-            self.make_room(capacity).map_err(|_| refused_by_host(self.byte_size, new_size, self.byte_limit))?;
-        }
-        self.set_size(new_size);
-        Ok(())
+        let VecMemory { words, base, byte_size, byte_limit } = self;
+        let limit = *byte_limit;
+        grow_by(byte_size, new_size, limit, || {
+            let needed = new_size.div_ceil(Word::BYTES);
+            if needed > words.capacity() {
+                let capacity = capacity_after_move(words.capacity(), needed, limit.div_ceil(Word::BYTES));
+                words.try_reserve_exact(capacity - words.len())?;
+                *base = base_of(words);
+            }
+            words.resize(needed, Word::ZERO);
+            Ok::<_, TryReserveError>(())
+        })
     }
 
     #[inline]
@@ -118,13 +98,9 @@ unsafe impl MemoryCreator for VecMemoryCreator {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        check_request(&ty, minimum, maximum)?;
-        if guard_size_in_bytes != 0 {
-            return Err(format!("a guard of {guard_size_in_bytes} bytes, which a memory on a Vec cannot have"));
-        }
-        let reserved = reserved_size_in_bytes.unwrap_or(minimum);
-        let memory = VecMemory::new(minimum, maximum, reserved).map_err(|error| error.to_string())?;
-        Ok(Box::new(memory))
+        let request = Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
+        let Request { minimum, maximum, reserved, .. } = request.without_guard("a memory on a Vec")?;
+        Ok(Box::new(VecMemory::new(minimum, maximum, reserved).map_err(|error| error.to_string())?))
     }
 }
 

@@ -153,9 +153,10 @@ impl RootArray {
             return Ok(());
         }
         for (slots, armed) in self.slots.chunks_mut(CHUNK_SLOTS).zip(&mut self.armed) {
-            if (wants_armed || !*armed) && visitor.visit_chunk(category, slots)? && !*armed {
-                *armed = true;
-                self.armed_count += 1;
+            if wants_armed || !*armed {
+                let arms = visitor.visit_chunk(category, slots)?;
+                self.armed_count += usize::from(arms && !*armed);
+                *armed |= arms;
             }
         }
         Ok(())

@@ -70,6 +70,13 @@ impl LineTable {
         }
     }
 
+    /// Says of all lines of the block at `start` at once which hold something: the first one's is the lowest bit.
+    pub fn assign(&mut self, start: u32, occupied: u128) {
+        if let Some(bits) = self.blocks.get_mut((start >> self.block_shift) as usize) {
+            *bits = occupied;
+        }
+    }
+
     /// Frees all lines.
     pub fn clear(&mut self) {
         self.blocks.fill(0);

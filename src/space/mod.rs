@@ -15,14 +15,18 @@
 
 mod bit_table;
 mod block_table;
+mod count_table;
 mod granule;
 mod line_table;
+mod room;
 mod window;
 
 pub use bit_table::BitTable;
 pub use block_table::{Block, BlockTable, LargeRun, TableRefused};
+pub use count_table::CountTable;
 pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
 pub use line_table::{LINE_BYTES, LineTable};
+pub use room::Room;
 pub use window::Window;
 
 /// The first bytes of the heap, which are never handed out so that offset 0 can be null.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::collector::{BuiltinCollector, Collector, CollectorFactory};
 use crate::heap::HeapConfig;
-use crate::memory::{MappedMemoryCreator, MemoryCreator};
+use crate::memory::{MemoryCreator, default_creator};
 
 /// Which collector the heaps of an engine get.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Config {
         self
     }
 
-    /// Sets where memories and heaps come from.
+    /// Sets where memories and heaps come from: [`default_creator`] unless this is set.
     pub fn memory_creator(&mut self, creator: Arc<dyn MemoryCreator>) -> &mut Config {
         self.memory_creator = creator;
         self
@@ -128,7 +128,7 @@ impl Default for Config {
         Config {
             collector: CollectorChoice::Builtin(BuiltinCollector::default()),
             heap: HeapConfig::default(),
-            memory_creator: Arc::new(MappedMemoryCreator::default()),
+            memory_creator: default_creator(),
             memory_reservation: 1 << 32,
             memory_guard_size: 0,
             consume_fuel: false,

@@ -5,7 +5,7 @@ use super::memory_raw::DefinitionOwner;
 use super::{AsContext, AsContextMut, Config, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::{BorrowTracker, GuestBytes};
-use crate::memory::{Growth, Limiter, LocalMemory, MemoryType, ResourceKind};
+use crate::memory::{Growth, Limiter, LocalMemory, MemoryAccessError, MemoryType, ResourceKind};
 use crate::provenance::{VMMemoryDefinition, VmPtr};
 
 /// A linear memory of a store.
@@ -24,22 +24,11 @@ pub(crate) struct MemoryEntity {
 pub struct MemoryDescription {
     /// Bytes of address space that were asked for, so that growth need not move the memory.
     pub reservation_asked: usize,
-    /// Bytes of address space that the host gave at least: less if it refused what was asked for.
+    /// Bytes of address space that the memory got, up to which it does not move: less if the host refused what was asked
+    /// for; more if it comes in larger pieces, such as the slots of a pool.
     pub reservation: usize,
     /// Bytes after them that are never accessible.
     pub guard: usize,
-}
-
-/// An access that was not wholly inside a memory. Nothing was read or written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("access of {length} bytes at offset {offset} of a memory of {size} bytes")]
-pub struct MemoryAccessError {
-    /// Where the access began.
-    pub offset: usize,
-    /// Bytes to be accessed.
-    pub length: usize,
-    /// Bytes the memory has.
-    pub size: usize,
 }
 
 impl MemoryEntity {
@@ -60,6 +49,7 @@ impl MemoryEntity {
             }
         };
         let definition = DefinitionOwner::new(&memory);
+        let reservation = memory.byte_capacity();
         let description = MemoryDescription { reservation_asked, reservation, guard };
         Ok(MemoryEntity { ty, memory, definition, tracker: BorrowTracker::new(), description })
     }
@@ -83,27 +73,19 @@ impl MemoryEntity {
         if self.is_borrowed() {
             return Err(Misuse::Borrowed.into());
         }
-        let in_use = self.memory.byte_size() as u64;
         let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
-        let bytes = old
-            .checked_add(delta)
-            .filter(|&pages| pages <= limit)
-            .and_then(|pages| pages.checked_mul(self.ty.page_size()))
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .ok_or(OutOfMemory {
-                kind: OutOfMemoryKind::TooLarge,
-                asked: delta.saturating_mul(self.ty.page_size()),
-                in_use,
-                limit: limit.saturating_mul(self.ty.page_size()),
-                largest_free: 0,
-            })?;
+        let pages = old.saturating_add(delta);
         let growth = Growth {
             kind: ResourceKind::LinearMemory,
-            current: in_use,
-            desired: bytes as u64,
+            current: self.memory.byte_size() as u64,
+            desired: pages.saturating_mul(self.ty.page_size()),
             maximum: self.ty.maximum_byte_size(),
         };
-        limiter.grow(&growth, || self.memory.grow_to(bytes))?;
+        let size = pages.checked_mul(self.ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
+        let Some(size) = size.filter(|_| pages <= limit) else {
+            return Err(growth.refused(OutOfMemoryKind::TooLarge).into());
+        };
+        limiter.grow(&growth, || self.memory.grow_to(size))?;
         self.definition.update(&self.memory);
         Ok(old)
     }
@@ -120,6 +102,10 @@ impl StoreOpaque {
             maximum: ty.maximum_byte_size(),
         };
         ty.validate()?;
+        if ty.is_shared() {
+            // Its bytes would be handed out as slices.
+            return Err(Misuse::Setting(format!("a memory of a store of the shared type `{ty}`")).into());
+        }
         self.memories.push(self.limiter.grow(&growth, || MemoryEntity::new(self.engine.config(), ty))?);
         Ok(index)
     }
@@ -291,10 +277,8 @@ impl Memory {
     pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<(), MemoryAccessError> {
         let context = store.as_context();
         let bytes = self.entity(context.opaque()).memory.bytes();
-        let end = offset.checked_add(buffer.len());
-        let from = end.and_then(|end| bytes.get(offset..end));
-        let error = MemoryAccessError { offset, length: buffer.len(), size: bytes.len() };
-        buffer.copy_from_slice(from.ok_or(error)?);
+        let range = MemoryAccessError::check(offset, buffer.len(), bytes.len())?;
+        buffer.copy_from_slice(&bytes[range]);
         Ok(())
     }
 
@@ -311,9 +295,8 @@ impl Memory {
         let opaque = context.opaque_mut();
         let index = self.index_in(opaque).expect("a memory of this store");
         let bytes = opaque.memories[index as usize].memory.bytes_mut();
-        let error = MemoryAccessError { offset, length: buffer.len(), size: bytes.len() };
-        let end = offset.checked_add(buffer.len()).ok_or(error)?;
-        bytes.get_mut(offset..end).ok_or(error)?.copy_from_slice(buffer);
+        let range = MemoryAccessError::check(offset, buffer.len(), bytes.len())?;
+        bytes[range].copy_from_slice(buffer);
         Ok(())
     }
 

@@ -23,6 +23,8 @@ mod memory_raw;
 mod opaque;
 mod rooted;
 mod roots;
+#[cfg(target_has_atomic = "64")]
+mod shared_memory;
 mod table;
 mod tag;
 mod typed;
@@ -36,7 +38,7 @@ pub use engine::Engine;
 pub use exception::ExnRef;
 pub use func::Func;
 pub use global::{Global, GlobalType};
-pub use memory::{Memory, MemoryAccessError, MemoryDescription, MemoryGuest};
+pub use memory::{Memory, MemoryDescription, MemoryGuest};
 pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
 pub use tag::{Tag, TagType};
@@ -51,6 +53,10 @@ pub(crate) use opaque::{StoreId, StoreOpaque};
 pub(crate) use roots::RefArray;
 pub(crate) use table::TableEntity;
 pub(crate) use val::RawVal;
+
+pub use crate::memory::MemoryAccessError;
+#[cfg(target_has_atomic = "64")]
+pub use crate::memory::SharedMemory;
 
 use self::context::StoreInner;
 use crate::error::Result;

@@ -98,7 +98,7 @@ impl StoreOpaque {
     pub(crate) fn grow_table(&mut self, index: u32, delta: u64, raw: u32) -> Result<u64, OutOfMemory> {
         match self.roots.tables.get_mut(index as usize) {
             Some(table) => table.grow(&mut self.heap, &self.limiter, delta, raw),
-            None => Err(refused(OutOfMemoryKind::TooLarge, delta, 0, 0)),
+            None => Err(growth(0, delta, 0).refused(OutOfMemoryKind::TooLarge)),
         }
     }
 }
@@ -110,22 +110,19 @@ impl TableEntity {
             return Ok(current);
         }
         let maximum = self.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX);
-        let desired = current.checked_add(delta).filter(|&desired| desired <= maximum);
-        let (Some(desired), Ok(count)) = (desired, usize::try_from(delta)) else {
-            return Err(refused(OutOfMemoryKind::TooLarge, delta, current, maximum));
-        };
-        let growth = Growth { kind: ResourceKind::Table, current, desired, maximum: Some(maximum) };
+        let growth = growth(current, current.saturating_add(delta), maximum);
+        let count = usize::try_from(delta).ok().filter(|_| growth.desired <= maximum);
+        let Some(count) = count else { return Err(growth.refused(OutOfMemoryKind::TooLarge)) };
         limiter.grow(&growth, || {
             let grown = self.elements.grow(heap, count, raw);
-            if grown { Ok(current) } else { Err(refused(OutOfMemoryKind::Host, delta, current, maximum)) }
+            if grown { Ok(current) } else { Err(growth.refused(OutOfMemoryKind::Host)) }
         })
     }
 }
 
-/// A refusal in bytes of a table counted in elements.
-fn refused(kind: OutOfMemoryKind, delta: u64, current: u64, maximum: u64) -> OutOfMemory {
-    let bytes = |elements: u64| elements.saturating_mul(4);
-    OutOfMemory { kind, asked: bytes(delta), in_use: bytes(current), limit: bytes(maximum), largest_free: 0 }
+/// A growth in elements.
+fn growth(current: u64, desired: u64, maximum: u64) -> Growth {
+    Growth { kind: ResourceKind::Table, current, desired, maximum: Some(maximum) }
 }
 
 /// A handle to a table of a store.

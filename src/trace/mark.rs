@@ -3,19 +3,13 @@
 //! Bounds: each object is marked or moved once and scanned once; the sizes of all objects found alive add up to no more
 //! than the blocks and large runs in use, or they overlap and that is `Corruption`; so do those of remembered objects.
 
-use super::marking::Task;
-use super::relocate::{check_fits_block, forwarded, move_object};
+use super::relocate::{arm, check_fits_block, check_fits_run, forwarded, move_object};
+use super::scan::Scan;
+use super::work_list::{Task, WorkList};
 use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind};
 use crate::error::{Corruption, CorruptionKind};
-use crate::memory::prefetch;
-use crate::object::{self, ObjectInfo, RefSlots, TypeTable, VMGcHeader};
+use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
 use crate::space::{BlockTable, Flag, GRANULE_BYTES, Granule};
-
-/// Objects whose bytes are being fetched while others are scanned: a cache miss takes as long as scanning a few.
-const FETCHING: usize = 8;
-
-/// References scanned before the next object of the work list gets its turn, so that a large array is no long step.
-const SLICE_REFS: u32 = 4096;
 
 /// A trace at work on a heap.
 #[derive(Debug)]
@@ -60,28 +54,7 @@ impl<'a> Marker<'a> {
     /// # Errors
     /// If the heap's bytes are not sound.
     pub fn drain(&mut self, budget: Budget) -> Result<Progress, Corruption> {
-        let mut left = budget.0;
-        // A ring: the object that was asked for first is scanned first, when its bytes have arrived.
-        let mut fetching = [None; FETCHING];
-        let mut turn = 0;
-        let mut idle = 0;
-        while idle < FETCHING && left > 0 {
-            let next = self.marking.pop();
-            if let Some(task) = next {
-                prefetch(self.bytes, task.object as usize);
-            }
-            let Some(place) = fetching.get_mut(turn) else { break };
-            if let Some(task) = core::mem::replace(place, next) {
-                left = left.saturating_sub(self.scan(task)?);
-            }
-            idle = if next.is_some() { 0 } else { idle + 1 };
-            turn = (turn + 1) % FETCHING;
-        }
-        // What was being fetched when the budget ran out waits for the next step.
-        for task in fetching.into_iter().flatten() {
-            if task.done == 0 { self.marking.push(task) } else { self.scan_rest(task)? }
-        }
-        Ok(if self.marking.is_drained() { Progress::Done } else { Progress::More })
+        self.scan_all(budget)
     }
 
     /// Scans the parts of large arrays that were written to since the last minor trace.
@@ -97,7 +70,7 @@ impl<'a> Marker<'a> {
                 continue;
             }
             let info = object::decode(self.bytes, self.types, at)?;
-            self.check_fits_run(at, &info)?;
+            check_fits_run(self.blocks, at, &info)?;
             self.marking.report.carded_bytes += u64::from(card.end - card.start);
             self.scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
         }
@@ -143,100 +116,22 @@ impl<'a> Marker<'a> {
         }
     }
 
-    /// Scans a slice of an object and tells what it cost in work units.
-    #[inline]
-    fn scan(&mut self, Task { object: at, done }: Task) -> Result<u64, Corruption> {
-        let info = object::decode(self.bytes, self.types, at)?;
-        if done == 0 {
-            self.enter(at, &info)?;
-        }
-        let mut slots = info.ref_slots(self.types);
-        if done > 0 {
-            // Only arrays are scanned in slices, and theirs can be skipped in constant time.
-            slots = slots.skip_refs(done);
-        }
-        let mut scanned = 0;
-        for offset in slots.by_ref().take(SLICE_REFS as usize) {
-            self.scan_slot(at + offset)?;
-            scanned += 1;
-        }
-        if scanned == SLICE_REFS && slots.next().is_some() {
-            // The rest waits beside the children; a grey bit could not say where to go on.
-            self.scan_rest(Task { object: at, done: done.saturating_add(SLICE_REFS) })?;
-        }
-        Ok(1 + u64::from(scanned) / 2)
-    }
-
-    /// Queues the rest of an array; if the list is full it is scanned at once.
-    fn scan_rest(&mut self, rest: Task) -> Result<(), Corruption> {
-        if self.marking.push_rest(rest) {
-            return Ok(());
-        }
-        let info = object::decode(self.bytes, self.types, rest.object)?;
-        self.scan_slots(rest.object, info.ref_slots(self.types).skip_refs(rest.done))
-    }
-
-    fn scan_slots(&mut self, at: u32, slots: RefSlots<'_>) -> Result<(), Corruption> {
-        for offset in slots {
-            self.scan_slot(at + offset)?;
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn scan_slot(&mut self, slot: u32) -> Result<(), Corruption> {
-        let raw = object::load_u32(self.bytes, slot as usize).unwrap_or(0);
-        let moved = self.reach(raw)?;
-        if moved != raw {
-            let stored = object::store_u32(self.bytes, slot as usize, moved);
-            debug_assert!(stored.is_some(), "decode found the object inside the heap");
-        }
-        Ok(())
-    }
-
-    /// What is done once with each object that is scanned: it is accounted for, and asks to be logged if it is to.
-    #[inline]
-    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        self.marking.report.scanned_bytes += u64::from(info.size);
-        if self.is_minor {
-            // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
-            // was given up had queued: old objects, each once.
-            if self.marking.report.scanned_bytes > 3 * self.used_bytes {
-                return Err(Corruption::new(CorruptionKind::Overlap, at));
-            }
-        } else {
-            self.admit(at, info)?;
-        }
-        if self.marking.arms && info.has_refs() && !info.header.is_log() {
-            let armed = object::store_u32(self.bytes, at as usize, info.header.with_log(true).bits());
-            debug_assert!(armed.is_some(), "decode found the object inside the heap");
-        }
-        Ok(())
-    }
-
     /// Checks that an object can lie where it was found and that all found so far fit beside each other, and notes
     /// its lines.
     #[inline]
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
         if self.blocks.granule_at(at).is_block() {
             check_fits_block(self.blocks, at, info)?;
-            let lines = if self.is_minor { &mut self.marking.lines } else { &mut self.marking.next_lines };
+            let lines = if self.is_minor { self.marking.room.lines_mut() } else { &mut self.marking.next_lines };
             lines.occupy(at, info.size);
         } else {
-            self.check_fits_run(at, info)?;
+            check_fits_run(self.blocks, at, info)?;
         }
         self.marking.report.live_bytes += u64::from(info.size);
         if self.marking.report.live_bytes > self.used_bytes {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
         }
         Ok(())
-    }
-
-    fn check_fits_run(&self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        match self.blocks.large_at(at) {
-            Some(run) if info.size <= run.bytes => Ok(()),
-            _ => Err(Corruption::new(CorruptionKind::BadSize, at)),
-        }
     }
 
     /// The new value of a reference, after marking or moving what it leads to.
@@ -259,7 +154,7 @@ impl<'a> Marker<'a> {
             return self.evacuate(raw);
         }
         if self.marking.marked.set(raw) {
-            self.marking.push(Task { object: raw, done: 0 });
+            self.marking.work.push(Task { object: raw, done: 0 });
         }
         Ok(raw)
     }
@@ -286,7 +181,7 @@ impl<'a> Marker<'a> {
                 let info = object::decode(self.bytes, self.types, raw)?;
                 self.admit(raw, &info)?;
             }
-            self.marking.push(Task { object: raw, done: 0 });
+            self.marking.work.push(Task { object: raw, done: 0 });
         }
         Ok(raw)
     }
@@ -320,7 +215,7 @@ impl<'a> Marker<'a> {
                 return Ok(place);
             }
         }
-        self.marking.push(Task { object: place, done: 0 });
+        self.marking.work.push(Task { object: place, done: 0 });
         Ok(place)
     }
 
@@ -333,6 +228,53 @@ impl<'a> Marker<'a> {
         } else {
             Err(Corruption::new(CorruptionKind::BadForwarding, at))
         }
+    }
+}
+
+impl<'a> Scan<'a> for Marker<'a> {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    #[inline]
+    fn types(&self) -> &'a TypeTable {
+        self.types
+    }
+
+    #[inline]
+    fn work(&mut self) -> &mut WorkList {
+        &mut self.marking.work
+    }
+
+    /// Accounts for an object, and makes it ask to be logged if it is to.
+    #[inline]
+    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+        self.marking.report.scanned_bytes += u64::from(info.size);
+        if self.is_minor {
+            // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
+            // was given up had queued: old objects, each once.
+            if self.marking.report.scanned_bytes > 3 * self.used_bytes {
+                return Err(Corruption::new(CorruptionKind::Overlap, at));
+            }
+        } else {
+            self.admit(at, info)?;
+        }
+        if self.marking.arms {
+            arm(self.bytes, at, info);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, slot: u32) -> Result<(), Corruption> {
+        let raw = object::load_u32(self.bytes, slot as usize).unwrap_or(0);
+        let moved = self.reach(raw)?;
+        if moved != raw {
+            let stored = object::store_u32(self.bytes, slot as usize, moved);
+            debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        }
+        Ok(())
     }
 }
 

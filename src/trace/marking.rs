@@ -6,19 +6,8 @@
 //! memory while a cycle runs.
 
 use super::RootCategory;
-use crate::object;
-use crate::space::{BitTable, Block, BlockTable, LINE_BYTES, LineTable, TableRefused, Window};
-
-/// Objects that the work list holds before the grey bitmap takes the rest.
-const WORK_LIST_MAX: usize = 32 << 10;
-
-/// An object to be scanned from a slot on.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Task {
-    pub(super) object: u32,
-    /// How many of its references were scanned already.
-    pub(super) done: u32,
-}
+use super::work_list::{Task, WorkList};
+use crate::space::{BitTable, BlockTable, LineTable, Room, TableRefused, Window};
 
 /// Which objects a trace decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +28,10 @@ pub struct Marking {
     /// Whether the LOG bit is set of what was scanned and has references.
     pub(super) arms: bool,
     pub(super) marked: BitTable,
-    /// Objects to be scanned that the work list had no room for.
-    grey: BitTable,
-    /// No grey object lies below this offset.
-    grey_from: u32,
-    work: Vec<Task>,
-    /// The lines that hold something: live objects of the last cycle, and all that was handed out since.
-    pub(super) lines: LineTable,
+    pub(super) work: WorkList,
+    pub(super) room: Room,
     /// The lines of live objects as far as a full trace knows them.
     pub(super) next_lines: LineTable,
-    /// No free run of lines is left below this offset.
-    holes_from: u32,
     /// Room for objects that move.
     destination: Window,
     pub(super) report: Marked,
@@ -81,12 +63,9 @@ impl Marking {
             kind: TraceKind::Full,
             arms,
             marked: BitTable::new(),
-            grey: BitTable::new(),
-            grey_from: u32::MAX,
-            work: Vec::new(),
-            lines: LineTable::new(block_bytes),
+            work: WorkList::new(),
+            room: Room::new(block_bytes),
             next_lines: LineTable::new(block_bytes),
-            holes_from: 0,
             destination: Window::EMPTY,
             report: Marked::default(),
         }
@@ -98,13 +77,9 @@ impl Marking {
     /// If the host has no memory for them.
     pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
         self.marked.cover(bytes)?;
-        self.grey.cover(bytes)?;
-        self.lines.cover(bytes)?;
-        self.next_lines.cover(bytes)?;
-        // Never longer than there can be objects, so that a small heap has a small list.
-        let objects = (bytes / object::OBJECT_BYTES_MIN) as usize;
-        let capacity = objects.min(WORK_LIST_MAX);
-        self.work.try_reserve_exact(capacity.saturating_sub(self.work.len())).map_err(|_| TableRefused)
+        self.work.cover(bytes)?;
+        self.room.cover(bytes)?;
+        self.next_lines.cover(bytes)
     }
 
     /// Begins a trace. A full one forgets what is known of the heap; a minor one scans what was remembered.
@@ -112,8 +87,6 @@ impl Marking {
         self.kind = kind;
         if kind == TraceKind::Full {
             self.marked.clear();
-            self.grey.clear();
-            self.grey_from = u32::MAX;
             self.work.clear();
             self.next_lines.clear();
         }
@@ -125,8 +98,7 @@ impl Marking {
     pub fn finish(&mut self) -> Marked {
         self.give_up_destination();
         if self.kind == TraceKind::Full {
-            core::mem::swap(&mut self.lines, &mut self.next_lines);
-            self.holes_from = 0;
+            self.room.swap_lines(&mut self.next_lines);
         }
         self.report
     }
@@ -143,45 +115,20 @@ impl Marking {
         &self.report
     }
 
-    /// The lines that hold something.
+    /// Room for small objects.
     #[must_use]
-    pub fn lines(&self) -> &LineTable {
-        &self.lines
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// The same, to take from it.
+    pub fn room_mut(&mut self) -> &mut Room {
+        &mut self.room
     }
 
     /// Notes an old object that is about to be written to, to be scanned by the next minor trace.
     pub fn remember(&mut self, object: u32) {
-        self.push(Task { object, done: 0 });
-    }
-
-    /// Room for `bytes` bytes in lines between survivors, or in a fresh block. What is larger than a line takes a fresh
-    /// block first, so that holes are not passed over for its sake.
-    pub fn take_room(&mut self, blocks: &mut BlockTable, bytes: u32) -> Option<Window> {
-        let whole = |block: Block| Window { cursor: block.start, limit: block.end };
-        let window = if bytes <= LINE_BYTES {
-            match self.lines.next_run(blocks, self.holes_from, bytes) {
-                Some(window) => {
-                    self.holes_from = window.limit;
-                    window
-                }
-                None => {
-                    self.holes_from = u32::MAX;
-                    whole(blocks.take_block()?)
-                }
-            }
-        } else {
-            match blocks.take_block() {
-                Some(block) => whole(block),
-                None => self.lines.next_run(blocks, 0, bytes)?,
-            }
-        };
-        self.lines.occupy(window.cursor, window.room());
-        Some(window)
-    }
-
-    /// Gives back what was not used of room that was taken.
-    pub fn give_back(&mut self, rest: Window) {
-        self.lines.vacate(rest.cursor, rest.room());
+        self.work.push(Task { object, done: 0 });
     }
 
     /// Room for an object that moves.
@@ -189,7 +136,7 @@ impl Marking {
         if let Some(at) = self.destination.take(bytes) {
             return Some(at);
         }
-        let window = self.take_room(blocks, bytes)?;
+        let window = self.room.take(blocks, bytes)?;
         blocks.mark_dirty(window.cursor..window.limit);
         self.give_up_destination();
         self.destination = window;
@@ -198,40 +145,6 @@ impl Marking {
 
     fn give_up_destination(&mut self) {
         let rest = core::mem::replace(&mut self.destination, Window::EMPTY);
-        self.give_back(rest);
-    }
-
-    #[inline]
-    pub(super) fn push(&mut self, task: Task) {
-        if self.work.len() < self.work.capacity() {
-            self.work.push(task);
-        } else if self.grey.set(task.object) {
-            self.grey_from = self.grey_from.min(task.object);
-        }
-    }
-
-    /// Adds a task of which the grey bitmap could not say where to go on; `false` if the list has no room for it.
-    pub(super) fn push_rest(&mut self, task: Task) -> bool {
-        let has_room = self.work.len() < self.work.capacity();
-        if has_room {
-            self.work.push(task);
-        }
-        has_room
-    }
-
-    /// The next object to be scanned.
-    #[inline]
-    pub(super) fn pop(&mut self) -> Option<Task> {
-        if self.work.is_empty() && self.grey_from != u32::MAX {
-            let object = self.grey.take_next(self.grey_from);
-            self.grey_from = object.unwrap_or(u32::MAX);
-            return object.map(|object| Task { object, done: 0 });
-        }
-        self.work.pop()
-    }
-
-    /// Whether everything that was reached has been scanned.
-    pub(super) fn is_drained(&self) -> bool {
-        self.work.is_empty() && self.grey_from == u32::MAX
+        self.room.give_back(rest);
     }
 }

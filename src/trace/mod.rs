@@ -7,14 +7,18 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 mod budget;
+mod count;
 mod evacuate;
 mod mark;
 mod marking;
 mod relocate;
 mod roots;
+mod scan;
 mod weak;
+mod work_list;
 
 pub use budget::{Budget, Progress};
+pub use count::{Counted, Counter, Counting};
 pub use evacuate::{Destinations, Evacuation, Evacuator};
 pub use mark::Marker;
 pub use marking::{Marked, Marking, TraceKind};

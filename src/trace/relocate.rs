@@ -1,4 +1,4 @@
-//! What evacuation and marking share: where small objects may lie, and how one is moved.
+//! What traces share: where objects may lie, and how one is moved or armed.
 
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, ObjectInfo, VMGcHeader};
@@ -12,6 +12,23 @@ pub(super) fn check_fits_block(blocks: &BlockTable, at: u32, info: &ObjectInfo) 
         return Err(Corruption::new(CorruptionKind::BadSize, at));
     }
     Ok(())
+}
+
+/// Large objects lie at the start of their run.
+pub(super) fn check_fits_run(blocks: &BlockTable, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+    match blocks.large_at(at) {
+        Some(run) if info.size <= run.bytes => Ok(()),
+        _ => Err(Corruption::new(CorruptionKind::BadSize, at)),
+    }
+}
+
+/// Sets the LOG bit of an object that has references.
+#[inline]
+pub(super) fn arm(bytes: &mut [u8], at: u32, info: &ObjectInfo) {
+    if info.has_refs() && !info.header.is_log() {
+        let armed = object::store_u32(bytes, at as usize, info.header.with_log(true).bits());
+        debug_assert!(armed.is_some(), "decode found the object inside the heap");
+    }
 }
 
 /// Where the object at `at` says that it moved to, if it does. Not checked in any way.

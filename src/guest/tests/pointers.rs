@@ -1,6 +1,6 @@
 //! Guest pointers: arithmetic, bounds, alignment, and reads and writes against plain bytes.
 
-use crate::guest::{GuestBytes, GuestError, GuestMemory, GuestPtr64, HostMemory, Region};
+use crate::guest::{BorrowTracker, GuestBytes, GuestError, GuestMemory, GuestPtr64, GuestType, HostMemory, Region};
 use proptest::prelude::*;
 
 const SIZE: usize = 64;
@@ -54,10 +54,10 @@ fn access_at_the_end_is_fine_and_beyond_it_is_not() {
 #[test]
 fn alignment_is_that_of_the_guests_address() {
     let mut bytes = [0; SIZE + 1];
-    let tracker = Default::default();
+    let mut tracker = BorrowTracker::new();
     // Whatever the base is aligned to.
     for skip in [0, 1] {
-        let guest = GuestBytes::new(&mut bytes[skip..skip + SIZE], &tracker);
+        let guest = GuestBytes::new(&mut bytes[skip..skip + SIZE], &mut tracker);
         for at in 0..32 {
             let wanted = |size: u32| {
                 let region = Region::new(u64::from(at), u64::from(size));
@@ -110,8 +110,8 @@ fn thirty_two_bit_pointers_end_with_their_address_space_and_not_with_the_memory(
     // Only the pages that are touched take memory.
     let len = usize::try_from(LIMIT + 16).unwrap();
     let mut bytes = memmap2::MmapOptions::new().len(len).no_reserve_swap().map_anon().unwrap();
-    let tracker = Default::default();
-    let guest = GuestBytes::new(&mut bytes, &tracker);
+    let mut tracker = BorrowTracker::new();
+    let guest = GuestBytes::new(&mut bytes, &mut tracker);
     let start = u32::MAX - 7;
     assert_eq!(guest.ptr::<u64>(start).write(1), Ok(()));
     assert_eq!(guest.ptr::<[u32; 2]>(start).read(), Ok([1, 0]));
@@ -197,8 +197,8 @@ fn pointers_work_through_any_pointer_to_the_memory() {
 fn the_payload_of_a_byte_array_is_a_memory_too() {
     // As a heap would hand it out: the bytes after the header of an object, somewhere in the middle.
     let mut heap = HostMemory::new(SIZE);
-    let tracker = Default::default();
-    let payload = GuestBytes::new(&mut heap.bytes_mut()[24..40], &tracker);
+    let mut tracker = BorrowTracker::new();
+    let payload = GuestBytes::new(&mut heap.bytes_mut()[24..40], &mut tracker);
     payload.ptr::<[u8]>((0, 16)).copy_from_slice(b"sixteen bytes, u").unwrap();
     assert_eq!(&*payload.ptr::<str>((8, 5)).as_str().unwrap().unwrap(), "bytes");
     assert_eq!(payload.ptr::<u8>(16).write(0), Err(GuestError::PtrOutOfBounds(Region::new(16, 1))));
@@ -240,5 +240,38 @@ proptest! {
             }
         }
         prop_assert_eq!(memory.bytes(), model);
+    }
+}
+
+/// Memories that end inside a unit of the quick way, and numbers of every width at every place.
+#[test]
+fn numbers_up_to_the_end_of_odd_memories() {
+    fn check<'a, T: GuestType<'a> + PartialEq + std::fmt::Debug>(
+        guest: &'a GuestBytes<'_>,
+        size: u32,
+        value: fn() -> T,
+    ) {
+        for at in 0..size + 20 {
+            let region = Region::new(at.into(), T::GUEST_SIZE.into());
+            let refusal = if at + T::GUEST_SIZE > size {
+                Some(GuestError::PtrOutOfBounds(region))
+            } else if at % T::GUEST_ALIGN != 0 {
+                Some(GuestError::PtrNotAligned(region, T::GUEST_ALIGN))
+            } else {
+                None
+            };
+            let ptr = guest.ptr::<T>(at);
+            assert_eq!(ptr.write(value()).err(), refusal, "{at} of {size}");
+            assert_eq!(ptr.read(), refusal.map_or(Ok(value()), Err), "{at} of {size}");
+        }
+    }
+    for size in 0..50 {
+        let mut memory = HostMemory::new(size as usize);
+        let guest = memory.guest();
+        check(&guest, size, || 0xA1_u8);
+        check(&guest, size, || 0xA1B2_u16);
+        check(&guest, size, || 0xA1B2_C3D4_u32);
+        check(&guest, size, || -2_i64);
+        check(&guest, size, || u128::MAX / 3);
     }
 }

@@ -10,7 +10,7 @@ use crate::guest::{
     BorrowHandle, BorrowTracker, GuestBytes, GuestCow, GuestError, GuestMemory, GuestPtr, GuestSlice, GuestSliceMut,
     GuestStr, GuestStrCow, GuestStrMut, HomeThread, HostMemory, Region,
 };
-use crate::memory::{MemoryType, SharedMemory};
+use crate::memory::{Limiter, MemoryType, SharedMemory, VecMemoryCreator};
 
 const _: () = {
     const fn send_sync<T: Send + Sync>() {}
@@ -30,6 +30,11 @@ const _: () = {
     send_sync::<GuestCow<'static, u8>>();
     send_sync::<GuestStrCow<'static>>();
 };
+
+/// A shared memory of one page that may grow to `maximum`.
+fn shared(maximum: u32) -> SharedMemory {
+    SharedMemory::from_creator(&VecMemoryCreator, MemoryType::shared(1, maximum), 0, Limiter::default()).unwrap()
+}
 
 #[test]
 fn to_other_threads_all_of_an_unshared_memory_is_borrowed() {
@@ -87,9 +92,39 @@ fn a_guard_can_be_used_and_dropped_on_another_thread() {
     }
 }
 
+/// Only the home's borrows close the quick way, so no other thread may borrow; its releases reopen it with the next
+/// look.
+#[test]
+fn the_quick_way_is_closed_while_anything_is_borrowed() {
+    let mut memory = HostMemory::new(40);
+    let guest = memory.guest();
+    let open = || guest.unborrowed().len();
+    assert_eq!(open(), 32, "whole units of 16 bytes");
+    let first = guest.ptr::<[u8]>((0, 4)).as_slice().unwrap().unwrap();
+    let second = guest.ptr::<[u8]>((8, 4)).as_slice_mut().unwrap().unwrap();
+    assert_eq!(open(), 0);
+    drop(second);
+    assert_eq!(open(), 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let region = Region::new(16, 4);
+            assert_eq!(guest.tracker().shared_borrow(region), Err(GuestError::PtrBorrowed(region)));
+            assert_eq!(guest.tracker().mut_borrow(region), Err(GuestError::PtrBorrowed(region)));
+            drop(first);
+            assert_eq!(open(), 0, "to another thread");
+        });
+    });
+    assert!(!guest.has_outstanding_borrows());
+    assert_eq!(open(), 32);
+    std::mem::forget(guest.ptr::<[u8]>((0, 4)).as_slice_mut().unwrap());
+    let guest = memory.guest();
+    assert_eq!(guest.unborrowed().len(), 0, "what was forgotten stays borrowed");
+    assert!(guest.ptr::<u8>(3).write(1).is_err() && guest.ptr::<u8>(4).write(1).is_ok());
+}
+
 #[test]
 fn shared_memory_is_copied_and_never_sliced() {
-    let memory = SharedMemory::new(MemoryType::shared(1, 2)).unwrap();
+    let memory = shared(2);
     let region = Region::new(0, 4);
     assert!(memory.is_shared_memory());
     memory.ptr::<[u8]>((0, 4)).copy_from_slice(b"text").unwrap();
@@ -121,7 +156,7 @@ fn shared_memory_is_copied_and_never_sliced() {
 fn two_threads_work_on_a_shared_memory() {
     const ROUNDS: u32 = 5_000;
     let byte_of = |round: u32| u8::try_from(round % 251).unwrap();
-    let memory = Arc::new(SharedMemory::new(MemoryType::shared(1, 16)).unwrap());
+    let memory = Arc::new(shared(16));
     let writer = Arc::clone(&memory);
     let thread = thread::spawn(move || {
         for round in 1..=ROUNDS {

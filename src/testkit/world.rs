@@ -1,53 +1,57 @@
-//! The types that the tests make objects of, and heaps that know them.
+//! The types that the kit makes objects of, and heaps that know them.
+//!
+//! One of each shape that a collector may meet: open and final structs, with few references and with more than a bitmap
+//! covers, too large for a block; arrays of every width of number and of each kind of reference.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use tumulus::collector::BuiltinCollector;
-use tumulus::heap::{GcHeap, HeapConfig};
-use tumulus::memory::{MappedMemoryCreator, MemoryCreator, VecMemoryCreator};
-use tumulus::object::{ObjectLayout, ObjectType};
-use tumulus::types::{
+use super::settings::Settings;
+use crate::collector::Collector;
+use crate::heap::GcHeap;
+use crate::object::{ObjectLayout, ObjectType};
+use crate::types::{
     ArrayType, CompositeType, FieldType, HeapType, Mutability, RefType, RegisteredType, StorageType, StructType,
     SubType, TypeRegistry, ValType,
 };
 
 /// Two references; open to [`NODE`].
-pub(crate) const PAIR: usize = 0;
+pub const PAIR: usize = 0;
 /// Extends [`PAIR`] by numbers and by a reference to a pair.
-pub(crate) const NODE: usize = 1;
+pub const NODE: usize = 1;
 /// One number of each width, and a function reference, which is a number too.
-pub(crate) const NUMBERS: usize = 2;
+pub const NUMBERS: usize = 2;
 /// References in words beyond the 64 that a bitmap covers.
-pub(crate) const SPARSE: usize = 3;
+pub const SPARSE: usize = 3;
 /// Small in a heap with blocks of 32 KiB, large in one with blocks of 4 KiB.
-pub(crate) const WIDE: usize = 4;
+pub const WIDE: usize = 4;
 /// Large in every heap.
-pub(crate) const VAST: usize = 5;
+pub const VAST: usize = 5;
 /// No fields.
-pub(crate) const EMPTY: usize = 6;
+pub const EMPTY: usize = 6;
 /// Array of `i8`.
-pub(crate) const BYTES: usize = 7;
+pub const BYTES: usize = 7;
 /// Array of `i16`.
-pub(crate) const SHORTS: usize = 8;
+pub const SHORTS: usize = 8;
 /// Array of `i32`.
-pub(crate) const INTS: usize = 9;
+pub const INTS: usize = 9;
 /// Array of `i64`.
-pub(crate) const LONGS: usize = 10;
+pub const LONGS: usize = 10;
 /// Array of `v128`.
-pub(crate) const VECTORS: usize = 11;
+pub const VECTORS: usize = 11;
 /// Array of `anyref`.
-pub(crate) const REFS: usize = 12;
+pub const REFS: usize = 12;
 /// Array of references to [`PAIR`].
-pub(crate) const PAIRS: usize = 13;
+pub const PAIRS: usize = 13;
 /// Array of `externref`.
-pub(crate) const EXTERNS: usize = 14;
+pub const EXTERNS: usize = 14;
 /// Array of `funcref`, which a collector must not follow.
-pub(crate) const FUNCS: usize = 15;
+pub const FUNCS: usize = 15;
+/// How many types there are.
+pub const KINDS: usize = 16;
 
 /// What a slot that is a reference may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// Everything.
     Any,
     /// Null, pairs and nodes.
@@ -58,29 +62,30 @@ pub(crate) enum Wanted {
 
 /// A field, or the elements of an array.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
+pub struct Slot {
     /// Offset from the object's start; of an array's first element.
-    pub(crate) offset: u32,
+    pub offset: u32,
     /// Bytes.
-    pub(crate) width: u32,
+    pub width: u32,
     /// What the reference may be; `None` for a number.
-    pub(crate) wanted: Option<Wanted>,
+    pub wanted: Option<Wanted>,
 }
 
 /// A type and its slots: the fields of a struct, or the one of an array.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub struct Kind {
     /// The type, laid out.
-    pub(crate) object: Arc<ObjectType>,
+    pub object: Arc<ObjectType>,
     /// The slots.
-    pub(crate) slots: Vec<Slot>,
+    pub slots: Vec<Slot>,
     /// Whether it is an array type.
-    pub(crate) is_array: bool,
+    pub is_array: bool,
 }
 
 impl Kind {
     /// Bytes that an object takes; `length` counts for arrays only.
-    pub(crate) fn size(&self, length: u32) -> u64 {
+    #[must_use]
+    pub fn size(&self, length: u32) -> u64 {
         match self.object.layout() {
             ObjectLayout::Struct(layout) | ObjectLayout::Exception(layout) => u64::from(layout.size),
             ObjectLayout::Array(layout) => layout.size_for_len(length),
@@ -90,19 +95,27 @@ impl Kind {
 
 /// All types.
 #[derive(Debug)]
-pub(crate) struct World {
+pub struct World {
     /// By the constants of this module.
-    pub(crate) kinds: Vec<Kind>,
+    pub kinds: Vec<Kind>,
 }
 
 /// A mutable field.
-pub(crate) fn mutable(storage: impl Into<StorageType>) -> FieldType {
+#[must_use]
+pub fn mutable(storage: impl Into<StorageType>) -> FieldType {
     FieldType::new(Mutability::Var, storage.into())
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new()
+    }
 }
 
 impl World {
     /// Registers all types, the same way each time.
-    pub(crate) fn new() -> World {
+    #[must_use]
+    pub fn new() -> World {
         let registry = TypeRegistry::new();
         let mut world = World { kinds: Vec::new() };
         let any = || mutable(RefType::ANYREF);
@@ -162,13 +175,20 @@ impl World {
     }
 
     /// The type as the heap takes it.
-    pub(crate) fn ty(&self, kind: usize) -> Arc<ObjectType> {
+    ///
+    /// # Panics
+    /// If there is no such type.
+    #[must_use]
+    pub fn ty(&self, kind: usize) -> Arc<ObjectType> {
         Arc::clone(&self.kinds[kind].object)
     }
 
     /// A heap that knows all types.
-    pub(crate) fn heap(&self, settings: &Settings) -> GcHeap {
-        let collector = settings.collector.create();
+    ///
+    /// # Panics
+    /// If the settings make no sense.
+    #[must_use]
+    pub fn heap(&self, collector: Box<dyn Collector>, settings: &Settings) -> GcHeap {
         let mut heap = GcHeap::new(settings.config(), collector, settings.creator()).expect("valid settings");
         for kind in &self.kinds {
             heap.register_type(&kind.object);
@@ -183,74 +203,5 @@ fn wanted(storage: StorageType) -> Option<Wanted> {
         HeapType::Extern => Some(Wanted::Extern),
         HeapType::Concrete(_) => Some(Wanted::Pair),
         _ => None,
-    }
-}
-
-/// Where a heap's bytes come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bytes {
-    /// Mappings: the base never moves.
-    Mapped,
-    /// A `Vec` with no reservation: the base moves at each growth.
-    Vec,
-}
-
-/// How a heap is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// Who collects.
-    pub(crate) collector: BuiltinCollector,
-    /// Where the bytes come from.
-    pub(crate) bytes: Bytes,
-    /// Bytes at most.
-    pub(crate) max_bytes: u64,
-    /// Bytes at first; cut to `max_bytes`.
-    pub(crate) initial_bytes: u64,
-    /// Collect at every n-th allocation; 0 for never.
-    pub(crate) zeal: u32,
-    /// Poison what is freed and verify after each collection.
-    pub(crate) checked: bool,
-}
-
-impl Settings {
-    /// A mapped heap of at most `max_bytes`, with nothing at first and no checks of its own.
-    pub(crate) fn new(collector: BuiltinCollector, max_bytes: u64) -> Settings {
-        Settings { collector, bytes: Bytes::Mapped, max_bytes, initial_bytes: 0, zeal: 0, checked: false }
-    }
-
-    /// The heap's configuration.
-    pub(crate) fn config(&self) -> HeapConfig {
-        HeapConfig {
-            initial_bytes: self.initial_bytes.min(self.max_bytes),
-            max_bytes: self.max_bytes,
-            reserve_bytes: (self.bytes == Bytes::Vec).then_some(0),
-            zeal: NonZeroU32::new(self.zeal),
-            verify: self.checked,
-            poison: self.checked,
-            ..HeapConfig::default()
-        }
-    }
-
-    fn creator(&self) -> Arc<dyn MemoryCreator> {
-        match self.bytes {
-            Bytes::Mapped => Arc::new(MappedMemoryCreator::default()),
-            Bytes::Vec => Arc::new(VecMemoryCreator),
-        }
-    }
-
-    /// Bytes of whole granules that the heap can have.
-    pub(crate) fn limit(&self) -> u64 {
-        (self.max_bytes & !4095).min((1 << 32) - 4096)
-    }
-
-    /// Bytes of a block.
-    pub(crate) fn block_bytes(&self) -> u64 {
-        if self.max_bytes <= 1 << 20 { 4 << 10 } else { 32 << 10 }
-    }
-
-    /// The most bytes of objects in blocks that the copying collector is sure to have room for, twice.
-    pub(crate) fn copying_promise(&self) -> u64 {
-        let places = self.limit() / self.block_bytes();
-        places / 2 * 7 * self.block_bytes() / 8
     }
 }

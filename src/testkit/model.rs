@@ -1,10 +1,12 @@
 //! A heap in plain Rust: objects in a slab, references by number, nothing ever freed or moved.
+//!
+//! It has no offsets, no windows, no barriers and no collector, so it cannot share a mistake with the heap.
 
 use super::world::{BYTES, EXTERNS, NODE, PAIR, Wanted, World};
 
 /// What a reference slot or a root holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
     /// Null.
     Null,
     /// An `i31` of these 31 bits.
@@ -15,7 +17,7 @@ pub(crate) enum Value {
 
 /// A field or an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cell {
+pub enum Cell {
     /// The first bytes of these, as many as the field has.
     Number([u8; 16]),
     /// A reference.
@@ -24,34 +26,40 @@ pub(crate) enum Cell {
 
 /// An object.
 #[derive(Clone, Debug)]
-pub(crate) struct Object {
+pub struct Object {
     /// Its type; `None` for an extern object.
-    pub(crate) kind: Option<usize>,
+    pub kind: Option<usize>,
     /// Fields, or elements.
-    pub(crate) cells: Vec<Cell>,
+    pub cells: Vec<Cell>,
     /// The payload of an extern object.
-    pub(crate) payload: u64,
+    pub payload: u64,
     /// Bytes that the object takes.
-    pub(crate) size: u64,
+    pub size: u64,
 }
 
 /// The heap and its roots.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub struct Model {
     /// All objects ever made.
-    pub(crate) objects: Vec<Object>,
-    /// The roots.
-    pub(crate) roots: Vec<Value>,
+    pub objects: Vec<Object>,
+    /// The root slots.
+    pub roots: Vec<Value>,
+    /// The tables, whose slots are roots too.
+    pub tables: Vec<Vec<Value>>,
 }
 
 impl Model {
-    /// An empty heap with `roots` null roots.
-    pub(crate) fn new(roots: usize) -> Model {
-        Model { objects: Vec::new(), roots: vec![Value::Null; roots] }
+    /// An empty heap with `roots` null roots and `tables` empty tables.
+    #[must_use]
+    pub fn new(roots: usize, tables: usize) -> Model {
+        Model { objects: Vec::new(), roots: vec![Value::Null; roots], tables: vec![Vec::new(); tables] }
     }
 
-    /// A new object with all cells zero or null.
-    pub(crate) fn add(&mut self, world: &World, kind: usize, length: u32) -> usize {
+    /// A new object with all cells zero or null, by its number.
+    ///
+    /// # Panics
+    /// If there is no such type.
+    pub fn add(&mut self, world: &World, kind: usize, length: u32) -> usize {
         let described = &world.kinds[kind];
         let zero = |wanted: Option<Wanted>| match wanted {
             Some(_) => Cell::Ref(Value::Null),
@@ -66,14 +74,15 @@ impl Model {
         self.objects.len() - 1
     }
 
-    /// A new extern object.
-    pub(crate) fn add_extern(&mut self, payload: u64) -> usize {
+    /// A new extern object, by its number.
+    pub fn add_extern(&mut self, payload: u64) -> usize {
         self.objects.push(Object { kind: None, cells: Vec::new(), payload, size: 8 });
         self.objects.len() - 1
     }
 
     /// `value`, or null if a slot that wants `wanted` may not hold it.
-    pub(crate) fn repaired(&self, value: Value, wanted: Wanted) -> Value {
+    #[must_use]
+    pub fn repaired(&self, value: Value, wanted: Wanted) -> Value {
         let fits = match (value, wanted) {
             (Value::Null, _) | (_, Wanted::Any) => true,
             (Value::I31(_), _) => false,
@@ -83,8 +92,9 @@ impl Model {
         if fits { value } else { Value::Null }
     }
 
-    /// The root, among those that hold an object which `is_wanted`, that `choice` chooses; `None` if there is none.
-    pub(crate) fn choose(&self, choice: u8, is_wanted: impl Fn(&Object) -> bool) -> Option<(usize, usize)> {
+    /// The root slot, among those that hold an object which `is_wanted`, that `choice` chooses, and the object's number;
+    /// `None` if there is none.
+    pub fn choose(&self, choice: u8, is_wanted: impl Fn(&Object) -> bool) -> Option<(usize, usize)> {
         let held: Vec<_> = self
             .roots
             .iter()
@@ -97,10 +107,11 @@ impl Model {
         held.get(usize::from(choice) % held.len().max(1)).copied()
     }
 
-    /// The objects that the roots reach.
-    pub(crate) fn reachable(&self) -> Vec<usize> {
+    /// The numbers of the objects that the roots reach.
+    #[must_use]
+    pub fn reachable(&self) -> Vec<usize> {
         let mut seen = vec![false; self.objects.len()];
-        let mut pending: Vec<_> = self.roots.clone();
+        let mut pending: Vec<_> = self.roots.iter().chain(self.tables.iter().flatten()).copied().collect();
         let mut reached = Vec::new();
         while let Some(value) = pending.pop() {
             if let Value::Object(number) = value
@@ -119,12 +130,14 @@ impl Model {
 
 impl Object {
     /// Whether it is an array.
-    pub(crate) fn is_array(&self) -> bool {
+    #[must_use]
+    pub fn is_array(&self) -> bool {
         self.kind.is_some_and(|kind| kind >= BYTES)
     }
 
     /// Whether it has cells that are references.
-    pub(crate) fn has_refs(&self) -> bool {
+    #[must_use]
+    pub fn has_refs(&self) -> bool {
         self.cells.iter().any(|cell| matches!(cell, Cell::Ref(_)))
     }
 }

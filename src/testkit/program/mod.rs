@@ -1,0 +1,41 @@
+//! Operations of a mutator as data.
+//!
+//! Every program is valid: what an operation names is chosen among what there is, and an operation that finds nothing
+//! to work on does nothing. So random programs are repaired rather than rejected, and each part of a failing one can be
+//! left out.
+//!
+//! ```text
+//!   shrink       the smallest program that still fails
+//!   generate     random programs: from numbers, from a fuzzer's bytes, for proptest
+//!   text         one operation per line, to be printed and read again
+//!   op           the operations, and what their numbers mean
+//! ```
+
+mod generate;
+mod op;
+mod shrink;
+mod text;
+
+pub use generate::{Swarm, program};
+pub use op::{Op, OpKind};
+pub use shrink::{SHRINK_TRIES, shrink};
+
+/// Root slots of a program.
+pub const ROOTS: usize = 15;
+
+/// Tables of a program: globals, a table, an element segment.
+pub const TABLES: usize = 3;
+
+/// Operations in their order.
+///
+/// As text there is one operation on each line; empty lines and what follows a `#` mean nothing.
+///
+/// ```
+/// use tumulus::testkit::{Op, Program};
+///
+/// let program = Program(vec![Op::I31 { value: 7, into: 3 }, Op::Collect]);
+/// assert_eq!(program.to_string(), "i31 value=7 into=3\ncollect\n");
+/// assert_eq!(program.to_string().parse::<Program>().unwrap(), program);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Program(pub Vec<Op>);

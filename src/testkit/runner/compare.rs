@@ -1,0 +1,120 @@
+//! A walk through both graphs at once.
+
+use std::collections::HashMap;
+
+use super::{Checked, Runner, done, holds, raw_of_i31, same};
+use crate::testkit::model::{Cell, Value};
+use crate::testkit::payload::Payload;
+use crate::testkit::world::{BYTES, Slot};
+
+impl Runner {
+    /// Holds the heap's graph against the model's, from the roots on: each reference of the one must be what the
+    /// other has, so that sharing and cycles agree too. Gives the graph in words.
+    pub(super) fn compare(&mut self) -> Checked<Vec<String>> {
+        drop(self.heap.take_dead_payloads());
+        let mut walk = Walk { runner: self, raws: HashMap::new(), numbers: HashMap::new(), pending: Vec::new() };
+        let mut graph = vec![];
+        for (root, (&value, &raw)) in self.model.roots.iter().zip(&self.roots.slots).enumerate() {
+            graph.push(format!("root {root}: {}", walk.reference(value, raw)?));
+        }
+        for (number, (values, table)) in self.model.tables.iter().zip(&self.roots.tables).enumerate() {
+            same("slots of a table", table.len(), values.len())?;
+            for (index, &value) in values.iter().enumerate() {
+                let raw = table.get(index).unwrap_or(0);
+                graph.push(format!("table {number}[{index}]: {}", walk.reference(value, raw)?));
+            }
+        }
+        let mut next = 0;
+        while let Some(&number) = walk.pending.get(next) {
+            next += 1;
+            graph.push(walk.object(number)?);
+        }
+        let counts = self.tally.counts();
+        for &number in &walk.pending {
+            let object = &self.model.objects[number];
+            let drops = usize::try_from(object.payload).ok().and_then(|payload| counts.get(payload)).copied();
+            holds(object.kind.is_some() || drops == Some(0), || {
+                format!("the payload {} of a live object was dropped", object.payload)
+            })?;
+        }
+        Ok(graph)
+    }
+}
+
+/// A walk through both graphs at once.
+struct Walk<'r> {
+    runner: &'r Runner,
+    /// Which reference stands for an object of the model.
+    raws: HashMap<usize, u32>,
+    /// The other way round.
+    numbers: HashMap<u32, usize>,
+    /// Objects of the model in the order in which they were found.
+    pending: Vec<usize>,
+}
+
+impl Walk<'_> {
+    /// Checks that a reference of the heap is what the model has; gives it in words that do not depend on offsets.
+    fn reference(&mut self, value: Value, raw: u32) -> Checked<String> {
+        match value {
+            Value::Null => {
+                same("a null", raw, 0)?;
+                Ok("null".to_owned())
+            }
+            Value::I31(number) => {
+                same("an i31", raw, raw_of_i31(number))?;
+                Ok(format!("i31 {number}"))
+            }
+            Value::Object(number) => {
+                let known = *self.raws.entry(number).or_insert(raw);
+                holds(known == raw, || format!("object {number} lies in two places, {known:#x} and {raw:#x}"))?;
+                let known = *self.numbers.entry(raw).or_insert_with(|| {
+                    self.pending.push(number);
+                    number
+                });
+                holds(known == number, || format!("objects {known} and {number} share a place, {raw:#x}"))?;
+                Ok(format!("object {number}"))
+            }
+        }
+    }
+
+    /// Checks an object's type and contents, and gives them in words.
+    fn object(&mut self, number: usize) -> Checked<String> {
+        let Runner { heap, model, world, .. } = self.runner;
+        let raw = self.raws[&number];
+        let object = &model.objects[number];
+        let Some(kind) = object.kind else {
+            let payload = done("payload", heap.extern_payload(raw))?;
+            let found = payload.downcast_ref::<Payload>().map(|payload| payload.number);
+            same("number of a payload", found, Some(object.payload))?;
+            return Ok(format!("{number}: extern {}", object.payload));
+        };
+        // LOG is the collector's.
+        let header = done("header", heap.header(raw))?.with_log(false);
+        let wanted = world.kinds[kind].object.header();
+        holds(header == wanted, || format!("object {number} at {raw:#x} has the header {header:?}, not {wanted:?}"))?;
+        if kind >= BYTES {
+            same("length of an array", heap.array_len(raw).ok(), u32::try_from(object.cells.len()).ok())?;
+        }
+        let mut words = format!("{number}: type {kind}");
+        for (cell, held) in object.cells.iter().enumerate() {
+            let Slot { offset, width, .. } = self.runner.slot(number, cell);
+            match *held {
+                Cell::Ref(value) => {
+                    let word = done("reference", heap.read_ref(raw, offset))?;
+                    words += " ";
+                    words += &self
+                        .reference(value, word)
+                        .map_err(|what| format!("cell {cell} of object {number} (type {kind}, at {raw:#x}): {what}"))?;
+                }
+                Cell::Number(bytes) => {
+                    let start = raw as usize + offset as usize;
+                    let found = heap.bytes().get(start..start + width as usize);
+                    holds(found == bytes.get(..width as usize), || {
+                        format!("cell {cell} of object {number} (type {kind}) is {found:?}, not {bytes:?}")
+                    })?;
+                }
+            }
+        }
+        Ok(words)
+    }
+}

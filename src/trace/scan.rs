@@ -1,0 +1,94 @@
+//! Scanning what waits in a work list: the loop that all traces share.
+
+use super::work_list::{Task, WorkList};
+use super::{Budget, Progress};
+use crate::error::Corruption;
+use crate::memory::prefetch;
+use crate::object::{self, ObjectInfo, RefSlots, TypeTable};
+
+/// Objects whose bytes are being fetched while others are scanned: a cache miss takes as long as scanning a few.
+const FETCHING: usize = 8;
+
+/// References scanned before the next object of the work list gets its turn, so that a large array is no long step.
+const SLICE_REFS: u32 = 4096;
+
+/// A trace: what it does with each object, once, and with each slot.
+pub(super) trait Scan<'t> {
+    fn bytes(&self) -> &[u8];
+
+    fn types(&self) -> &'t TypeTable;
+
+    fn work(&mut self) -> &mut WorkList;
+
+    /// Called once for each object that is scanned, before its slots.
+    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption>;
+
+    /// Called for each slot that holds a reference; `slot` is an offset in the heap that was found to be inside.
+    fn slot(&mut self, slot: u32) -> Result<(), Corruption>;
+
+    /// Scans what waits, and what is added meanwhile, until there is nothing left or `budget` is spent.
+    fn scan_all(&mut self, budget: Budget) -> Result<Progress, Corruption> {
+        let mut left = budget.0;
+        // A ring: the object that was asked for first is scanned first, when its bytes have arrived.
+        let mut fetching = [None; FETCHING];
+        let mut turn = 0;
+        let mut idle = 0;
+        while idle < FETCHING && left > 0 {
+            let next = self.work().pop();
+            if let Some(task) = next {
+                prefetch(self.bytes(), task.object as usize);
+            }
+            let Some(place) = fetching.get_mut(turn) else { break };
+            if let Some(task) = core::mem::replace(place, next) {
+                left = left.saturating_sub(self.scan(task)?);
+            }
+            idle = if next.is_some() { 0 } else { idle + 1 };
+            turn = (turn + 1) % FETCHING;
+        }
+        // What was being fetched when the budget ran out waits for the next step.
+        for task in fetching.into_iter().flatten() {
+            if task.done == 0 { self.work().push(task) } else { self.scan_rest(task)? }
+        }
+        Ok(if self.work().is_empty() { Progress::Done } else { Progress::More })
+    }
+
+    /// Scans a slice of an object and tells what it cost in work units.
+    #[inline]
+    fn scan(&mut self, Task { object: at, done }: Task) -> Result<u64, Corruption> {
+        let info = object::decode(self.bytes(), self.types(), at)?;
+        if done == 0 {
+            self.enter(at, &info)?;
+        }
+        let mut slots = info.ref_slots(self.types());
+        if done > 0 {
+            // Only arrays are scanned in slices, and theirs can be skipped in constant time.
+            slots = slots.skip_refs(done);
+        }
+        let mut scanned = 0;
+        for offset in slots.by_ref().take(SLICE_REFS as usize) {
+            self.slot(at + offset)?;
+            scanned += 1;
+        }
+        if scanned == SLICE_REFS && slots.next().is_some() {
+            // The rest waits beside the children; a grey bit could not say where to go on.
+            self.scan_rest(Task { object: at, done: done.saturating_add(SLICE_REFS) })?;
+        }
+        Ok(1 + u64::from(scanned) / 2)
+    }
+
+    /// Queues the rest of an array; if the list is full it is scanned at once.
+    fn scan_rest(&mut self, rest: Task) -> Result<(), Corruption> {
+        if self.work().push_rest(rest) {
+            return Ok(());
+        }
+        let info = object::decode(self.bytes(), self.types(), rest.object)?;
+        self.scan_slots(rest.object, info.ref_slots(self.types()).skip_refs(rest.done))
+    }
+
+    fn scan_slots(&mut self, at: u32, slots: RefSlots<'_>) -> Result<(), Corruption> {
+        for offset in slots {
+            self.slot(at + offset)?;
+        }
+        Ok(())
+    }
+}
