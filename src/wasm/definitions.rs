@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use super::code::{Load, Width};
+use super::code::Width;
 use crate::memory::MemoryType;
 use crate::object::{ObjectLayout, ObjectType};
 use crate::store::Engine;
-use crate::types::{CompositeType, FuncType, RegisteredType, StorageType, ValType};
+use crate::types::{CompositeType, FuncType, RefType, RegisteredType, StorageType, ValType};
 
 /// Which of the two frames a value lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// Numbers, function references among them.
     Num,
+    /// Vectors: two slots of the number frame, the low half first.
+    Vec,
     /// What the collector traces.
     Ref,
 }
@@ -20,7 +22,27 @@ pub(super) enum Class {
 impl Class {
     /// Where values of type `ty` live.
     pub(super) fn of(ty: ValType) -> Class {
-        if ty.is_vmgcref_type() { Class::Ref } else { Class::Num }
+        match ty {
+            ValType::V128 => Class::Vec,
+            _ if ty.is_vmgcref_type() => Class::Ref,
+            _ => Class::Num,
+        }
+    }
+}
+
+/// The two sorts of references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefKind {
+    /// Ids of functions, which live among the numbers.
+    Func,
+    /// What the collector traces.
+    Gc,
+}
+
+impl RefKind {
+    /// The sort of references of type `ty`.
+    pub(super) fn of(ty: RefType) -> RefKind {
+        if ty.is_vmgcref_type() { RefKind::Gc } else { RefKind::Func }
     }
 }
 
@@ -38,12 +60,13 @@ impl Signature {
     }
 }
 
-/// How many of `classes` are numbers, and how many references.
+/// How many slots of each frame values of `classes` take.
 pub(super) fn count(classes: &[Class]) -> (u32, u32) {
-    let refs = classes.iter().filter(|&&class| class == Class::Ref).count();
-    // The registry refuses functions of more than a thousand parameters or results.
-    let [refs, all] = [refs, classes.len()].map(|n| u32::try_from(n).expect("limited by the type's own limits"));
-    (all - refs, refs)
+    classes.iter().fold((0, 0), |(nums, refs), class| match class {
+        Class::Num => (nums + 1, refs),
+        Class::Vec => (nums + 2, refs),
+        Class::Ref => (nums, refs + 1),
+    })
 }
 
 /// What a field or an element holds.
@@ -51,6 +74,8 @@ pub(super) fn count(classes: &[Class]) -> (u32, u32) {
 pub(super) enum Place {
     /// A number of this width.
     Num(Width),
+    /// A vector of 16 bytes.
+    Vec,
     /// A reference that the collector traces.
     Ref,
 }
@@ -63,27 +88,15 @@ impl Place {
             2 => Place::Num(Width::B2),
             4 => Place::Num(Width::B4),
             8 => Place::Num(Width::B8),
-            width => unreachable!("the loader refuses fields of {width} bytes"),
+            _ => Place::Vec,
         }
-    }
-
-    /// How a number is read from here; packed fields are sign-extended if `signed`.
-    pub(super) fn load(self, signed: bool) -> Option<Load> {
-        Some(match self {
-            Place::Ref => return None,
-            Place::Num(Width::B1) if signed => Load::S8,
-            Place::Num(Width::B1) => Load::U8,
-            Place::Num(Width::B2) if signed => Load::S16,
-            Place::Num(Width::B2) => Load::U16,
-            Place::Num(Width::B4) => Load::U32,
-            Place::Num(Width::B8) => Load::U64,
-        })
     }
 
     /// The bytes that a value takes here.
     pub(super) fn bytes(self) -> u32 {
         match self {
             Place::Num(width) => width.bytes(),
+            Place::Vec => 16,
             Place::Ref => 4,
         }
     }
@@ -140,7 +153,7 @@ pub(super) struct Defined {
 }
 
 impl Defined {
-    /// Prepares `ty`. No field of it may be a vector.
+    /// Prepares `ty`.
     pub(super) fn new(engine: &Engine, ty: RegisteredType) -> Defined {
         let object_type = || engine.object_type(&ty).expect("structs and arrays have a layout");
         let shape = match ty.composite() {
@@ -172,8 +185,8 @@ pub(super) struct Definitions {
     pub(super) imported_functions: u32,
     /// The type of each memory.
     pub(super) memories: Vec<MemoryType>,
-    /// Where the elements of each table live.
-    pub(super) tables: Vec<Class>,
+    /// What each table holds.
+    pub(super) tables: Vec<RefKind>,
     /// Where the value of each global lives.
     pub(super) globals: Vec<Class>,
     /// The exceptions of each tag, and the index of its type.

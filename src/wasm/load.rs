@@ -1,7 +1,8 @@
 //! The loader: bytes in, a module out.
 //!
 //! Sections are validated and taken over one after the other. A function body is validated first and translated right
-//! after, while it is in the cache.
+//! after, while it is in the cache. One that uses what is not supported is refused only when it is called, so that a
+//! helper which a compiler left behind unused does not make its module unloadable.
 
 use std::borrow::Cow;
 
@@ -13,11 +14,11 @@ use wasmparser::{
 
 use super::casts::Casts;
 use super::code::Code;
-use super::definitions::{Class, Definitions, StructPlan};
+use super::definitions::{Class, Definitions, RefKind, StructPlan};
 use super::error::{ModuleError, Refusal};
 use super::extern_type::ExternType;
 use super::module::{
-    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Table,
+    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Refused, Table,
 };
 use super::names::Names;
 use super::translate::{self, Subject};
@@ -92,6 +93,7 @@ impl Loader {
                 },
                 casts: Casts::default(),
                 code: Vec::new(),
+                refused: HashMap::new(),
                 imports: Vec::new(),
                 exports: Vec::new(),
                 export_names: HashMap::new(),
@@ -144,7 +146,7 @@ impl Loader {
                     let ty = self.table_type(table.ty, offset)?;
                     let init = match table.init {
                         wasmparser::TableInit::RefNull => null(ty.element()),
-                        wasmparser::TableInit::Expr(init) => self.constant(&init, class(ty.element()))?,
+                        wasmparser::TableInit::Expr(init) => self.constant(&init, Class::of(ty.element().into()))?,
                     };
                     self.add_table(ty);
                     self.module.tables.push(Table { ty, init });
@@ -226,7 +228,7 @@ impl Loader {
     }
 
     fn add_table(&mut self, ty: TableType) {
-        self.module.definitions.tables.push(class(ty.element()));
+        self.module.definitions.tables.push(RefKind::of(ty.element()));
         self.tables.push(ty);
     }
 
@@ -301,7 +303,7 @@ impl Loader {
                 let ty = self.module.definitions.ref_type(ty).map_err(|refusal| refusal.at(offset))?;
                 let mut items = Vec::new();
                 for expression in expressions {
-                    items.push(self.constant(&expression?, class(ty))?);
+                    items.push(self.constant(&expression?, Class::of(ty.into()))?);
                 }
                 (ty, Items::Expressions(items.into()))
             }
@@ -369,7 +371,7 @@ impl Loader {
         validator.validate(body)?;
         self.allocations = validator.into_allocations();
 
-        let Inner { definitions, casts, code, .. } = &mut self.module;
+        let Inner { definitions, casts, code, refused, .. } = &mut self.module;
         let offset = body.range().start;
         let mut locals = Vec::new();
         for local in body.get_locals_reader()? {
@@ -381,18 +383,23 @@ impl Loader {
         let fuel = definitions.engine.config().consumes_fuel();
         let subject = Subject { params: &signature.params, locals: &locals, results: &signature.results, fuel };
         let operators = body.get_operators_reader()?;
-        code.push(translate::translate(definitions, casts, subject, operators)?);
+        match translate::translate(definitions, casts, subject, operators) {
+            Ok(translated) => code.push(translated),
+            // A function that is never called does no harm.
+            Err(ModuleError::Unsupported { what, offset, .. }) => {
+                let index = u32::try_from(code.len()).expect("limited by the validator");
+                code.push(Code::refused(&signature.params, &signature.results));
+                refused.insert(index, Refused { what, offset });
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }
 
-fn class(ty: RefType) -> Class {
-    if ty.is_vmgcref_type() { Class::Ref } else { Class::Num }
-}
-
 fn null(ty: RefType) -> Constant {
-    match class(ty) {
-        Class::Num => Constant::Number(0),
-        Class::Ref => Constant::Null,
+    match RefKind::of(ty) {
+        RefKind::Func => Constant::Number(0),
+        RefKind::Gc => Constant::Null,
     }
 }

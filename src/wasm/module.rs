@@ -30,6 +30,8 @@ pub(super) struct Inner {
     pub(super) casts: Casts,
     /// The functions that the module defines, then its constant expressions.
     pub(super) code: Vec<Code>,
+    /// Those of them that cannot be run, and why.
+    pub(super) refused: HashMap<u32, Refused>,
     pub(super) imports: Vec<Import>,
     pub(super) exports: Vec<Export>,
     pub(super) export_names: HashMap<Box<str>, usize>,
@@ -41,6 +43,14 @@ pub(super) struct Inner {
     pub(super) data: Vec<Data>,
     pub(super) start: Option<u32>,
     pub(super) names: Names,
+}
+
+/// Why a function cannot be run.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What it uses that is not supported, and where in the binary.
+    pub(super) what: String,
+    pub(super) offset: u64,
 }
 
 /// An import: where it is to come from, and what it has to be.
@@ -145,7 +155,8 @@ impl Module {
     /// Loads a module from its binary form, or from its text form.
     ///
     /// # Errors
-    /// If it is no module, is not valid, uses what this engine does not support, or is too large.
+    /// If it is no module, is not valid, uses what this engine does not support, or is too large. An instruction that is
+    /// not supported is no error here but when its function is called.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module, ModuleError> {
         let bytes = load::binary(bytes.as_ref())?;
         Ok(Module(Arc::new(load::load(engine, &bytes)?)))
@@ -264,6 +275,13 @@ impl Imported {
 }
 
 impl Inner {
+    /// The error for a call of the function whose code, which was refused, has this index.
+    pub(super) fn refusal(&self, code: u32) -> ModuleError {
+        let Refused { what, offset } = &self.refused[&code];
+        let function = Some(self.names.describe(self.imported_functions() + code));
+        ModuleError::Unsupported { what: what.clone(), offset: *offset, function }
+    }
+
     /// The number of functions that are imported; code 0 is the function after them.
     pub(super) fn imported_functions(&self) -> u32 {
         self.definitions.imported_functions

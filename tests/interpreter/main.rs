@@ -12,6 +12,7 @@ mod loading;
 mod memories;
 mod numerics;
 mod objects;
+mod vectors;
 
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::Result;

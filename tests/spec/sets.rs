@@ -63,12 +63,12 @@ pub(crate) const MULTI_MEMORY: Set =
 pub(crate) const FUNCTION_REFERENCES: Set =
     set("function-references", Source::Proposal(Proposal::FunctionReferences), [1_641, 8, 0], [251, 0, 0]);
 
-pub(crate) const MEMORY64: Set = set("memory64", Source::Proposal(Proposal::Memory64), [1_384, 12, 42], [179, 0, 3]);
+pub(crate) const MEMORY64: Set = set("memory64", Source::Proposal(Proposal::Memory64), [1_426, 12, 0], [182, 0, 0]);
 
-pub(crate) const SIMD: Set = set("simd", Source::Proposal(Proposal::Simd), [625, 0, 24_890], [120, 0, 414]);
+pub(crate) const SIMD: Set = set("simd", Source::Proposal(Proposal::Simd), [1_955, 0, 23_560], [534, 0, 0]);
 
 pub(crate) const RELAXED_SIMD: Set =
-    set("relaxed-simd", Source::Proposal(Proposal::RelaxedSimd), [0, 0, 69], [7, 0, 8]);
+    set("relaxed-simd", Source::Proposal(Proposal::RelaxedSimd), [0, 0, 69], [15, 0, 0]);
 
 /// Assertions that are to fail.
 #[derive(Debug)]

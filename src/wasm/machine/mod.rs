@@ -5,6 +5,7 @@
 //!    |-- calls      who is called, and with which frame
 //!    |-- exceptions what is thrown, and who catches it
 //!    |-- rare       what takes a second dispatch: tables, bulk operations, arrays
+//!    |    `-- vectors    vectors, which are only moved
 //!    |-- objects    structs, arrays, global references
 //!    |-- memory     linear memory
 //!    |-- numbers    the number frame and arithmetic
@@ -25,6 +26,7 @@ mod numbers;
 mod objects;
 mod rare;
 mod run;
+mod vectors;
 
 use std::any::Any;
 
@@ -107,8 +109,9 @@ impl Machine {
         self.run(store)?;
         let done = self.finish(store);
         let code = &self.instances[instance as usize].module.code[index as usize];
-        Ok(match code.ref_results {
-            0 => self.stacks.numbers[done.nums].into(),
+        Ok(match (code.num_results, code.ref_results) {
+            (2, _) => whole([self.stacks.numbers[done.nums], self.stacks.numbers[done.nums + 1]]),
+            (_, 0) => self.stacks.numbers[done.nums].into(),
             _ => store.roots.stack.slots[done.refs].into(),
         })
     }

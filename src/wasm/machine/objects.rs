@@ -34,6 +34,10 @@ pub(super) fn initialize(
                 write_number(bytes, at, width, value).ok_or_else(outside)?;
                 n = n.wrapping_add(1);
             }
+            Place::Vec => {
+                write(bytes, at, nums.get_vec(Num(n)).to_le_bytes()).ok_or_else(outside)?;
+                n = n.wrapping_add(2);
+            }
         }
     }
     Ok(())
@@ -50,14 +54,18 @@ pub(super) fn read_fields(
 ) -> Result<Ref, Corruption> {
     let (mut n, mut r) = (n.0, r.0);
     for &Field { offset, place } in &plan.fields {
-        match place.load(false) {
-            None => {
+        match place {
+            Place::Ref => {
                 set(refs, Ref(r), heap.read_ref(object, offset)?);
                 r = r.wrapping_add(1);
             }
-            Some(load) => {
-                nums.set(Num(n), load_as(load, FieldOf { heap, object, offset })?);
+            Place::Num(width) => {
+                nums.set(Num(n), load_as(width.load(false), FieldOf { heap, object, offset })?);
                 n = n.wrapping_add(1);
+            }
+            Place::Vec => {
+                nums.set_vec(Num(n), u128::from_le_bytes(heap.load(object, offset)?));
+                n = n.wrapping_add(2);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Instructions that are rare, or work on many values at once: a second dispatch.
 
-use super::super::code::{Num, Op};
+use super::super::code::{Code, Num, Op};
 use super::super::definitions::{ArrayPlan, Place};
 use super::super::instance::InstanceData;
 use super::calls::to_usize;
@@ -9,6 +9,7 @@ use super::memory::{self, load_as};
 use super::numbers::Numbers;
 use super::objects::{self, FieldOf};
 use super::run::{get, object, set};
+use super::{vectors, whole};
 use crate::error::{Result, Trap};
 use crate::object::GcArrayLayout;
 use crate::store::{RefArray, StoreOpaque};
@@ -20,11 +21,11 @@ pub(super) fn run(
     instance: &InstanceData,
     frame: Frame,
     nums: &mut Numbers<'_>,
-    ops: &[Op],
+    code: &Code,
     op: Op,
     pc: usize,
 ) -> Result<usize> {
-    let mut words = Words { ops, pc };
+    let mut words = Words { ops: &code.ops, pc };
     match op {
         Op::LoadAt(kind, d, a) => {
             let (memory, offset) = words.memory_offset();
@@ -60,6 +61,21 @@ pub(super) fn run(
             memory::init(bytes, nums.get(d), instance.data(segment), nums.get(s), nums.get(n))?;
         }
         Op::DataDrop(segment) => instance.drop_data(segment),
+        Op::ConstVec(d, index) => {
+            let first = index as usize;
+            nums.set_vec(d, whole([code.pool[first], code.pool[first + 1]]));
+        }
+        Op::SelectVec(..)
+        | Op::GlobalGetVec(..)
+        | Op::GlobalSetVec(..)
+        | Op::VecLoad(..)
+        | Op::VecStore(..)
+        | Op::VecLoadLane(..)
+        | Op::VecStoreLane(..)
+        | Op::StructGetVec(..)
+        | Op::StructSetVec(..)
+        | Op::ArrayGetVec(..)
+        | Op::ArraySetVec(..) => vectors::run(store, instance, frame, nums, &mut words, op)?,
         Op::NonNullFunc(a) => {
             if nums.get32(a) == 0 {
                 return Err(Trap::NullReference.into());
@@ -94,19 +110,19 @@ pub(super) fn run(
 }
 
 /// The operand words that follow an instruction.
-struct Words<'o> {
+pub(super) struct Words<'o> {
     ops: &'o [Op],
     pc: usize,
 }
 
 impl Words<'_> {
-    fn next(&mut self) -> Op {
+    pub(super) fn next(&mut self) -> Op {
         let op = self.ops[self.pc];
         self.pc += 1;
         op
     }
 
-    fn index(&mut self) -> u32 {
+    pub(super) fn index(&mut self) -> u32 {
         match self.next() {
             Op::Index(index) => index,
             other => unreachable!("an index was expected, not {other:?}"),
@@ -126,12 +142,12 @@ impl Words<'_> {
     }
 
     /// A memory and an offset into it.
-    fn memory_offset(&mut self) -> (u32, u64) {
+    pub(super) fn memory_offset(&mut self) -> (u32, u64) {
         let (memory, low) = self.memory_index();
         (memory, u64::from(self.index()) << 32 | u64::from(low))
     }
 
-    fn num_index(&mut self) -> (Num, u32) {
+    pub(super) fn num_index(&mut self) -> (Num, u32) {
         match self.next() {
             Op::NumIndex(num, index) => (num, index),
             other => unreachable!("a register was expected, not {other:?}"),
@@ -181,6 +197,12 @@ fn layout(plan: &ArrayPlan) -> &GcArrayLayout {
     plan.ty.as_array().expect("the layout of an array type")
 }
 
+/// The bytes of the number or the vector that is to become an element.
+fn bits(nums: &Numbers<'_>, value: Num, plan: &ArrayPlan) -> [u8; 16] {
+    let value = if plan.element == Place::Vec { nums.get_vec(value) } else { u128::from(nums.get(value)) };
+    value.to_le_bytes()
+}
+
 /// The instructions that make an array.
 fn new_array(
     store: &mut StoreOpaque,
@@ -197,10 +219,9 @@ fn new_array(
     };
     let (d, made) = match op {
         Op::ArrayNew(d, n, value) => {
-            let (length, value) = (nums.get32(n), nums.get(value));
+            let (length, bytes) = (nums.get32(n), bits(nums, value, plan));
             let made = allocate(store, length)?;
-            if value != 0 {
-                let bytes = value.to_le_bytes();
+            if bytes != [0; 16] {
                 let width = plan.element.bytes() as usize;
                 store.heap.array_fill(layout(plan), made, 0, &bytes[..width], length)?;
             }
@@ -226,6 +247,12 @@ fn new_array(
                     let refs = window(&mut store.roots.stack.slots, frame.refs);
                     let values = &refs[start..start + length as usize];
                     store.heap.array_write_words(layout, made, 0, values)?;
+                }
+                Place::Vec => {
+                    let start = usize::from(n.0);
+                    let halves = &nums.0[start..start + 2 * length as usize];
+                    let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+                    store.heap.array_write(layout, made, 0, &bytes)?;
                 }
                 Place::Num(width) => {
                     let start = usize::from(n.0);
@@ -290,7 +317,7 @@ fn change_array(
             let (n, ty) = words.num_index();
             charge(store, nums.get(n))?;
             let plan = definitions.array(ty);
-            let bytes = nums.get(value).to_le_bytes();
+            let bytes = bits(nums, value, plan);
             let bytes = &bytes[..plan.element.bytes() as usize];
             let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
             store.heap.array_fill(layout(plan), array, nums.get32(start), bytes, nums.get32(n))

@@ -163,6 +163,7 @@ impl Machine {
 
                     Op::Copy(d, a) => nums.set(d, nums.get(a)),
                     Op::CopyRef(d, a) => set(refs, d, get(refs, a)),
+                    Op::CopyVec(d, a) => nums.set_vec(d, nums.get_vec(a)),
                     Op::Const(d, value) => nums.set(d, u64::from(value)),
                     Op::ConstSigned(d, value) => nums.set(d, i64::from(value).cast_unsigned()),
                     Op::ConstHigh(d, value) => nums.set(d, u64::from(value) << 32),
@@ -533,9 +534,10 @@ impl Machine {
                         objects::set_ref_element(&mut store.heap, object(refs, a)?, nums.get32(i), value)?;
                     }
 
+                    Op::Refused => return Err(instance.module.refusal(frame.func.index).into()),
                     // What is left is rare, or takes so long that a second dispatch does not matter.
                     _ => {
-                        pc = rare::run(store, instance, frame, &mut nums, ops, op, pc)?;
+                        pc = rare::run(store, instance, frame, &mut nums, code, op, pc)?;
                         bytes = memory_of(&mut store.memories, instance);
                         refs = window(&mut store.roots.stack.slots, frame.refs);
                     }

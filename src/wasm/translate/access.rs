@@ -3,7 +3,7 @@
 use wasmparser::{MemArg, MemArgTarget, Operator};
 
 use super::super::code::{Load, Num, Op, Width};
-use super::super::definitions::Class;
+use super::super::definitions::{Class, RefKind};
 use super::Translator;
 
 type Access = fn(Num, Num, u16) -> Op;
@@ -65,6 +65,10 @@ impl Translator<'_, '_> {
             }
             Operator::DataDrop { data_index } => self.emit(Op::DataDrop(data_index)),
             Operator::GlobalGet { global_index } => match self.definitions.globals[global_index as usize] {
+                Class::Vec => {
+                    let d = self.push_vec();
+                    self.emit(Op::GlobalGetVec(d, global_index));
+                }
                 Class::Num => {
                     let d = self.push_num();
                     self.emit(Op::GlobalGet(d, global_index));
@@ -75,6 +79,10 @@ impl Translator<'_, '_> {
                 }
             },
             Operator::GlobalSet { global_index } => match self.definitions.globals[global_index as usize] {
+                Class::Vec => {
+                    let value = self.pop_vec();
+                    self.emit(Op::GlobalSetVec(value, global_index));
+                }
                 Class::Num => {
                     let value = self.pop_num();
                     self.emit(Op::GlobalSet(value, global_index));
@@ -84,7 +92,7 @@ impl Translator<'_, '_> {
                     self.emit(Op::GlobalSetRef(value, global_index));
                 }
             },
-            _ => return self.table(operator),
+            _ => return self.table(operator) || self.vector(operator),
         }
         true
     }
@@ -95,23 +103,23 @@ impl Translator<'_, '_> {
             Operator::TableGet { table } => {
                 let index = self.pop_num();
                 match self.definitions.tables[table as usize] {
-                    Class::Num => {
+                    RefKind::Func => {
                         let d = self.push_num();
                         self.emit(Op::TableGet(d, index, short(table)));
                     }
-                    Class::Ref => {
+                    RefKind::Gc => {
                         let d = self.push_ref();
                         self.emit(Op::TableGetRef(d, index, short(table)));
                     }
                 }
             }
             Operator::TableSet { table } => match self.definitions.tables[table as usize] {
-                Class::Num => {
+                RefKind::Func => {
                     let value = self.pop_num();
                     let index = self.pop_num();
                     self.emit(Op::TableSet(index, value, short(table)));
                 }
-                Class::Ref => {
+                RefKind::Gc => {
                     let value = self.pop_ref();
                     let index = self.pop_num();
                     self.emit(Op::TableSetRef(index, value, short(table)));
@@ -124,12 +132,12 @@ impl Translator<'_, '_> {
             Operator::TableGrow { table } => {
                 let n = self.pop_num();
                 match self.definitions.tables[table as usize] {
-                    Class::Num => {
+                    RefKind::Func => {
                         let value = self.pop_num();
                         let d = self.push_num();
                         self.emit(Op::TableGrow(d, n, value));
                     }
-                    Class::Ref => {
+                    RefKind::Gc => {
                         let value = self.pop_ref();
                         let d = self.push_num();
                         self.emit(Op::TableGrowRef(d, n, value));
@@ -140,12 +148,12 @@ impl Translator<'_, '_> {
             Operator::TableFill { table } => {
                 let n = self.pop_num();
                 match self.definitions.tables[table as usize] {
-                    Class::Num => {
+                    RefKind::Func => {
                         let value = self.pop_num();
                         let start = self.pop_num();
                         self.emit(Op::TableFill(start, value, n));
                     }
-                    Class::Ref => {
+                    RefKind::Gc => {
                         let value = self.pop_ref();
                         let start = self.pop_num();
                         self.emit(Op::TableFillRef(start, value, n));

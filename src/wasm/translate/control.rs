@@ -6,7 +6,7 @@
 use wasmparser::{BlockType, BrTable};
 
 use super::super::code::{Num, Op, Ref};
-use super::super::definitions::Class;
+use super::super::definitions::{Class, RefKind};
 use super::Translator;
 use super::condition::Condition;
 use super::operands::{Height, Operand, Settle};
@@ -92,6 +92,7 @@ impl<'m> Translator<'m, '_> {
             BlockType::Type(ty) => match self.definitions.class(ty) {
                 Class::Num => (&[], &[Class::Num]),
                 Class::Ref => (&[], &[Class::Ref]),
+                Class::Vec => (&[], &[Class::Vec]),
             },
             BlockType::FuncType(index) => {
                 let signature = self.definitions.signature(index);
@@ -104,10 +105,7 @@ impl<'m> Translator<'m, '_> {
     pub(super) fn height_below(&self, count: usize) -> Height {
         let mut height = self.operands.height();
         for operand in self.operands.above(self.operands.len() - count) {
-            match operand.class() {
-                Class::Num => height.nums -= 1,
-                Class::Ref => height.refs -= 1,
-            }
+            height = height.below(operand.class());
         }
         height
     }
@@ -389,12 +387,12 @@ impl<'m> Translator<'m, '_> {
 
     /// Takes the reference at the top off the stack: the condition that it is null, and what it was.
     fn null_test(&mut self) -> (Condition, Operand) {
-        match self.operands.top().class() {
-            Class::Num => {
+        match self.operands.top_kind() {
+            RefKind::Func => {
                 let (num, operand) = self.pop_num_operand();
                 (Condition::Zero(num), operand)
             }
-            Class::Ref => {
+            RefKind::Gc => {
                 let (reference, operand) = self.pop_ref_operand();
                 (Condition::Null(reference), operand)
             }

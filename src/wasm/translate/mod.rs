@@ -8,6 +8,7 @@
 //!    |     `-- condition    what a branch depends on
 //!    |-- arithmetic   numeric operators, immediates
 //!    |-- access       memory, tables, globals
+//!    |-- vectors      vectors in memory and as constants
 //!    |-- calls        calls, tail calls
 //!    |-- exceptions   try blocks, throws
 //!    |-- objects      references, structs, arrays, casts
@@ -26,6 +27,7 @@ mod objects;
 mod operands;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 use wasmparser::{Operator, OperatorsReader};
 
@@ -114,6 +116,7 @@ impl<'m, 'a> Translator<'m, 'a> {
                 locals.push(match class {
                     Class::Num => Local::Num(height.num()),
                     Class::Ref => Local::Ref(height.reference()),
+                    Class::Vec => Local::Vec(height.num()),
                 });
                 height.next(class);
             }
@@ -174,6 +177,7 @@ impl<'m, 'a> Translator<'m, 'a> {
             num_params,
             num_locals: self.local_height.nums,
             ref_params,
+            num_results,
             ref_results,
         })
     }
@@ -271,6 +275,11 @@ impl<'m, 'a> Translator<'m, 'a> {
                 }
             }
             (Operand::RefTemp(d) | Operand::RefLocal(d), Operand::Null) => self.emit(Op::Null(d)),
+            (Operand::VecTemp(d) | Operand::VecLocal(d), Operand::VecTemp(s) | Operand::VecLocal(s)) => {
+                if d != s {
+                    self.emit(Op::CopyVec(d, s));
+                }
+            }
             _ => unreachable!("values stay in their own frame"),
         }
     }
@@ -338,6 +347,27 @@ impl<'m, 'a> Translator<'m, 'a> {
         }
     }
 
+    /// The vector at the top, taken off.
+    fn pop_vec(&mut self) -> Num {
+        match self.operands.pop() {
+            (Operand::VecLocal(vector) | Operand::VecTemp(vector), _) => vector,
+            _ => unreachable!("validated to be a vector"),
+        }
+    }
+
+    /// The number or the vector at the top, taken off.
+    fn pop_bits(&mut self) -> Num {
+        if self.operands.top().class() == Class::Vec { self.pop_vec() } else { self.pop_num() }
+    }
+
+    /// Pushes a vector that the next instruction computes; the first of its registers.
+    fn push_vec(&mut self) -> Num {
+        match self.push_result(Class::Vec) {
+            Operand::VecLocal(vector) | Operand::VecTemp(vector) => vector,
+            _ => unreachable!("asked for a vector"),
+        }
+    }
+
     fn push_result(&mut self, class: Class) -> Operand {
         match self.next {
             Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
@@ -383,6 +413,12 @@ impl<'m, 'a> Translator<'m, 'a> {
                 let a = self.pop_ref();
                 let d = self.push_ref();
                 self.emit(Op::SelectRef(d, a, b));
+            }
+            Class::Vec => {
+                let b = self.pop_vec();
+                let a = self.pop_vec();
+                let d = self.push_vec();
+                self.emit(Op::SelectVec(d, a, b));
             }
         }
         self.emit(Op::NumOperand(condition));
