@@ -7,10 +7,12 @@
 //! | the bytes of the heap | [`Corruption`] | what was wrong and at which offset |
 //! | the embedder | [`Misuse`] | which rule was broken |
 //! | a host function | a boxed [`std::error::Error`] | whatever the host put there |
+//! | the guest, for its caller | [`Exception`] | the exception, which stays in its store |
 //!
-//! Our own mistakes are `assert!`s. [`Error`] is the sum of the five, one word wide, and carries the guest's
+//! Our own mistakes are `assert!`s. [`Error`] is the sum of the six, one word wide, and carries the guest's
 //! call stack when a call ended with it.
 
+use core::any::Any;
 use core::fmt;
 
 /// Why a guest's computation stopped: the guest's own doing, and never a matter of memory running out.
@@ -172,6 +174,9 @@ pub enum CorruptionKind {
     /// An extern object does not agree with the entry of the payload that it names.
     #[error("extern object without its payload")]
     BadHostId,
+    /// An exception's tag id names no tag, or one of another type.
+    #[error("invalid exception tag")]
+    BadTag,
     /// A function id names no function, or one of another type.
     #[error("invalid function id")]
     BadFunctionId,
@@ -266,9 +271,35 @@ pub enum Cause {
     /// The embedder broke a rule.
     #[error(transparent)]
     Misuse(Misuse),
+    /// An exception that no guest caught.
+    #[error("uncaught exception")]
+    Exception(Exception),
     /// A host function failed.
     #[error("{0}")]
     Host(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An exception on its way through the host. The object stays in its store, alive as long as this is; a host function
+/// that returns the error throws it on.
+pub struct Exception(Box<dyn Any + Send + Sync>);
+
+impl Exception {
+    /// An exception that `handle`, of its store's own making, keeps alive.
+    #[cold]
+    pub(crate) fn new(handle: impl Any + Send + Sync) -> Exception {
+        Exception(Box::new(handle))
+    }
+
+    /// The store's handle.
+    pub(crate) fn handle<H: Any>(&self) -> Option<&H> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exception").finish_non_exhaustive()
+    }
 }
 
 /// One activation of the guest's call stack, innermost first.
@@ -352,6 +383,15 @@ impl Error {
     pub fn corruption(&self) -> Option<Corruption> {
         match self.0.cause {
             Cause::Corruption(corruption) => Some(corruption),
+            _ => None,
+        }
+    }
+
+    /// The exception, if it is one that no guest caught.
+    #[must_use]
+    pub fn exception(&self) -> Option<&Exception> {
+        match &self.0.cause {
+            Cause::Exception(exception) => Some(exception),
             _ => None,
         }
     }

@@ -85,6 +85,7 @@ fn assertions_that_hold_pass() {
         r#"(assert_malformed (module quote "(func (export \"\ff\"))") "malformed UTF-8 encoding")"#,
         r#"(assert_malformed (module binary "\00asm\02\00\00\00") "unknown binary version")"#,
         r#"(assert_unlinkable (module (import "spectest" "none" (func))) "unknown import")"#,
+        r#"(module (import "spectest" "table" (table 10 20 funcref)) (import "spectest" "table64" (table i64 10 20 funcref)))"#,
         r#"(assert_unlinkable (module (import "spectest" "print" (func (param i32)))) "incompatible import type")"#,
     ] {
         assert_eq!(last(&format!("{MODULE}{assertion}")), Verdict::Passed, "{assertion}");

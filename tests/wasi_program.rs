@@ -131,8 +131,10 @@ fn a_module_without_a_memory_has_no_good_pointers() {
         (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "sched_yield" (func $sched_yield (result i32)))
         (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+        (import "wasi_snapshot_preview1" "proc_raise" (func $proc_raise (param i32) (result i32)))
         (func (export "_start")
             (if (call $sched_yield) (then unreachable))
+            (if (i32.ne (call $proc_raise (i32.const 9)) (i32.const 52)) (then unreachable))
             (call $proc_exit (call $random_get (i32.const 0) (i32.const 0)))))"#;
     assert_eq!(Exit::of(&start(text, WasiCtx::host()).unwrap_err()), Some(Exit { code: 21 }));
 }

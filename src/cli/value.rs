@@ -51,6 +51,8 @@ pub(super) fn print<T>(store: &Store<T>, val: Val, ty: ValType) -> Result<String
         },
         Val::ExternRef(Some(_)) => "(ref extern)".to_owned(),
         Val::FuncRef(Some(_)) => "(ref func)".to_owned(),
+        Val::ExnRef(Some(_)) => "(ref exn)".to_owned(),
+        Val::V128(vector) => format!("{:#034x}", u128::from(vector)),
         _ => null(ty.as_ref_type().unwrap_or(RefType::ANYREF)),
     })
 }

@@ -25,7 +25,7 @@ impl GcHeap {
 
     /// The same for objects of any size: a large one is never in the window, even where that has room for it.
     #[inline(always)]
-    fn try_allocate_sized(&mut self, header: VMGcHeader, bytes: u64) -> Option<NonZeroU32> {
+    pub(super) fn try_allocate_sized(&mut self, header: VMGcHeader, bytes: u64) -> Option<NonZeroU32> {
         let bytes = u32::try_from(bytes).ok().filter(|&bytes| bytes <= self.blocks.small_bytes_max())?;
         self.try_allocate(header, bytes)
     }

@@ -41,12 +41,13 @@ impl CastTarget {
     #[must_use]
     pub fn new(ty: RefType, concrete: Option<&RegisteredType>) -> CastTarget {
         let to = match ty.heap_type() {
-            HeapType::Any | HeapType::Extern | HeapType::Exn | HeapType::Func => To::All,
+            HeapType::Any | HeapType::Extern | HeapType::Func => To::All,
             HeapType::None | HeapType::NoExtern | HeapType::NoExn | HeapType::NoFunc => To::Nothing,
             HeapType::Eq => To::Eq,
             HeapType::I31 => To::I31,
             HeapType::Struct => To::Kind(VMGcKind::Struct),
             HeapType::Array => To::Kind(VMGcKind::Array),
+            HeapType::Exn => To::Kind(VMGcKind::Exn),
             HeapType::Concrete(named) => {
                 let registered = concrete.filter(|registered| registered.index() == named.index);
                 assert!(registered.is_some(), "the registered type of a concrete cast");

@@ -14,6 +14,7 @@ mod bulk;
 mod cast;
 mod collect;
 mod config;
+mod exception;
 mod extern_table;
 mod stats;
 mod typed_ref;
@@ -27,6 +28,7 @@ pub use collect::Collection;
 pub use config::HeapConfig;
 pub use stats::HeapStats;
 
+use self::exception::TagTable;
 use self::extern_table::ExternTable;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
@@ -48,6 +50,7 @@ pub struct GcHeap {
     blocks: BlockTable,
     collector: Box<dyn Collector>,
     externs: ExternTable,
+    tags: TagTable,
     pacer: Pacer,
     stats: HeapStats,
     config: HeapConfig,
@@ -96,6 +99,7 @@ impl GcHeap {
             allocated_at_full: 0,
             external_at_full: 0,
             external_seen: 0,
+            tags: TagTable::default(),
             stats: HeapStats::default(),
             creator,
             limiter: Limiter::default(),

@@ -93,8 +93,8 @@ impl<'h> Verifier<'h> {
         let header = VMGcHeader::from_bits(header);
         match header.kind() {
             Some(VMGcKind::Extern) => self.extern_object(at, header),
-            Some(kind @ (VMGcKind::Struct | VMGcKind::Array)) => self.typed_object(at, header, kind),
-            Some(VMGcKind::Exn) | None => broken("header of no kind of object", at),
+            Some(kind) => self.typed_object(at, header, kind),
+            None => broken("header of no kind of object", at),
         }
     }
 
@@ -129,6 +129,17 @@ impl<'h> Verifier<'h> {
                 }
                 Ok(())
             }
+            (ObjectLayout::Exception(layout), CompositeType::Func(func)) if kind == VMGcKind::Exn => {
+                self.cover(at, u64::from(layout.size))?;
+                let tag = self.heap.tag_type(self.word(at + WORD_OFFSET)?);
+                holds(tag.is_some_and(|tag| tag.ty() == ty.ty()), "exception without a tag of its type", at)?;
+                for (place, &param) in layout.fields.iter().zip(func.params()) {
+                    if let (true, Some(wanted)) = (place.is_ref, param.as_ref_type()) {
+                        self.slot(at + place.offset, wanted)?;
+                    }
+                }
+                Ok(())
+            }
             _ => broken("header's kind is not its type's", at),
         }
     }
@@ -145,6 +156,9 @@ impl<'h> Verifier<'h> {
             // A concrete type of which the heap has no objects admits null only.
             let is_known = !matches!(wanted.heap_type(), HeapType::Concrete(_)) || concrete.is_some();
             let fits = is_known && self.heap.is_instance(raw, &CastTarget::new(wanted, concrete))?;
+            // `any` and `extern` take each other's objects, but no exception.
+            let is_exception = raw & 1 == 0 && self.heap.header(raw)?.kind() == Some(VMGcKind::Exn);
+            let fits = fits && is_exception == (wanted.heap_type().top() == HeapType::Exn);
             holds(fits, "reference of the wrong type", slot)?;
         }
         Ok(())

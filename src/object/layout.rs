@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use super::{ARRAY_BASE, OBJECT_ALIGN, OBJECT_BYTES_MIN, VMGcHeader, VMGcKind, WORD_OFFSET, round_up_to_object};
-use crate::types::{CompositeType, FieldType, RegisteredType, StorageType};
+use super::{
+    ARRAY_BASE, EXCEPTION_BASE, OBJECT_ALIGN, OBJECT_BYTES_MIN, VMGcHeader, VMGcKind, WORD_OFFSET, round_up_to_object,
+};
+use crate::types::{CompositeType, FieldType, RegisteredType, StorageType, ValType};
 
 /// Where one field lies and whether the collector follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct GcField {
     pub is_ref: bool,
 }
 
-/// The layout of a struct type.
+/// The layout of a struct type, or of the exceptions of a function type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcStructLayout {
     /// Bytes that an object takes, header included; a multiple of 8.
@@ -37,12 +39,30 @@ impl GcStructLayout {
     /// The layout of a struct with `fields`, of which the first are the supertype's, laid out in `supertype`.
     #[must_use]
     pub fn new(fields: &[FieldType], supertype: Option<&GcStructLayout>) -> GcStructLayout {
-        let (mut placed, mut end, mut holes) = match supertype {
+        let (placed, end, holes) = match supertype {
             Some(layout) => (layout.fields.to_vec(), layout.end, layout.holes.clone()),
             None => (Vec::with_capacity(fields.len()), WORD_OFFSET, Vec::new()),
         };
-        for field in fields.iter().skip(placed.len()) {
-            let width = width_of(field.storage);
+        let further = fields.iter().skip(placed.len()).map(|field| field.storage);
+        GcStructLayout::place(further, placed, end, holes)
+    }
+
+    /// The layout of an exception that carries values of types `params`, behind the id of its tag.
+    #[must_use]
+    pub fn exception(params: &[ValType]) -> GcStructLayout {
+        let values = params.iter().map(|&ty| StorageType::Val(ty));
+        GcStructLayout::place(values, Vec::with_capacity(params.len()), EXCEPTION_BASE, Vec::new())
+    }
+
+    /// Places `further` fields behind those that end at `end`, or in their `holes`.
+    fn place(
+        further: impl Iterator<Item = StorageType>,
+        mut placed: Vec<GcField>,
+        mut end: u32,
+        mut holes: Vec<(u32, u32)>,
+    ) -> GcStructLayout {
+        for storage in further {
+            let width = width_of(storage);
             let offset = take_hole(&mut holes, width).unwrap_or_else(|| {
                 let offset = align_up(end, width.min(OBJECT_ALIGN));
                 if offset > end {
@@ -51,7 +71,7 @@ impl GcStructLayout {
                 end = offset + width;
                 offset
             });
-            placed.push(GcField { offset, is_ref: field.storage.is_vmgcref_type() });
+            placed.push(GcField { offset, is_ref: storage.is_vmgcref_type() });
         }
         GcStructLayout {
             size: align_up(end, OBJECT_ALIGN).max(OBJECT_BYTES_MIN),
@@ -110,9 +130,11 @@ pub enum ObjectLayout {
     Struct(GcStructLayout),
     /// Of an array type.
     Array(GcArrayLayout),
+    /// Of the exceptions whose tags have a function type; the fields are what the function takes.
+    Exception(GcStructLayout),
 }
 
-/// A struct or array type with everything that allocating and tracing its objects needs. Keeps the type alive.
+/// A type of objects with everything that allocating and tracing them needs. Keeps the type alive.
 #[derive(Clone, Debug)]
 pub struct ObjectType {
     ty: RegisteredType,
@@ -121,7 +143,8 @@ pub struct ObjectType {
 }
 
 impl ObjectType {
-    /// The object type of a struct or array type; `None` for a function type, which has no objects.
+    /// The object type of a struct or array type; `None` for a function type, of which only exceptions are objects:
+    /// see [`ObjectType::exception`].
     ///
     /// `supertype` gives the object type of a declared supertype, so that an engine lays out each type once.
     #[must_use]
@@ -141,6 +164,13 @@ impl ObjectType {
         Some(ObjectType { ty: ty.clone(), header: VMGcHeader::new(kind, ty.index()), layout })
     }
 
+    /// The type of the exceptions whose tags have the function type `ty`; `None` for a struct or array type.
+    #[must_use]
+    pub fn exception(ty: &RegisteredType) -> Option<ObjectType> {
+        let layout = ObjectLayout::Exception(GcStructLayout::exception(ty.as_func()?.params()));
+        Some(ObjectType { ty: ty.clone(), header: VMGcHeader::new(VMGcKind::Exn, ty.index()), layout })
+    }
+
     /// The registered type.
     #[must_use]
     pub fn ty(&self) -> &RegisteredType {
@@ -152,6 +182,17 @@ impl ObjectType {
     #[must_use]
     pub fn header(&self) -> VMGcHeader {
         self.header
+    }
+
+    /// What sort of objects these are.
+    #[inline]
+    #[must_use]
+    pub fn kind(&self) -> VMGcKind {
+        match self.layout {
+            ObjectLayout::Struct(_) => VMGcKind::Struct,
+            ObjectLayout::Array(_) => VMGcKind::Array,
+            ObjectLayout::Exception(_) => VMGcKind::Exn,
+        }
     }
 
     /// The layout.
@@ -167,7 +208,7 @@ impl ObjectType {
     pub fn as_struct(&self) -> Option<&GcStructLayout> {
         match &self.layout {
             ObjectLayout::Struct(layout) => Some(layout),
-            ObjectLayout::Array(_) => None,
+            ObjectLayout::Array(_) | ObjectLayout::Exception(_) => None,
         }
     }
 
@@ -177,7 +218,17 @@ impl ObjectType {
     pub fn as_array(&self) -> Option<&GcArrayLayout> {
         match &self.layout {
             ObjectLayout::Array(layout) => Some(layout),
-            ObjectLayout::Struct(_) => None,
+            ObjectLayout::Struct(_) | ObjectLayout::Exception(_) => None,
+        }
+    }
+
+    /// The layout, if these are exceptions.
+    #[inline]
+    #[must_use]
+    pub fn as_exception(&self) -> Option<&GcStructLayout> {
+        match &self.layout {
+            ObjectLayout::Exception(layout) => Some(layout),
+            ObjectLayout::Struct(_) | ObjectLayout::Array(_) => None,
         }
     }
 }
@@ -249,6 +300,14 @@ mod tests {
         let odd = layout(&[I32, I32], None);
         assert_eq!((odd.end, odd.size), (12, 16));
         assert_eq!(layout(&[I32, I32, I32], Some(&odd)).size, 16);
+    }
+
+    #[test]
+    fn exceptions_keep_room_for_their_tag() {
+        let layout = GcStructLayout::exception(&[ValType::I32, ValType::V128, ValType::Ref(RefType::EXNREF)]);
+        assert_eq!((offsets(&layout), layout.size), (vec![8, 16, 12], 32));
+        assert!(layout.fields[2].is_ref && !layout.fields[0].is_ref);
+        assert_eq!(GcStructLayout::exception(&[]).size, 8);
     }
 
     #[test]

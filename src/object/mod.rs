@@ -45,3 +45,6 @@ pub const WORD_OFFSET: u32 = 4;
 
 /// Offset of the first element of every array.
 pub const ARRAY_BASE: u32 = 8;
+
+/// Offset behind an exception's tag id, where its values may begin.
+pub const EXCEPTION_BASE: u32 = 8;

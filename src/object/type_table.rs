@@ -103,7 +103,7 @@ impl TypeTable {
                 kind_bits: kind_bits(VMGcKind::Array),
                 shape: if array.elems_are_gc_refs { Shape::RefArray } else { Shape::NumberArray },
             },
-            ObjectLayout::Struct(layout) => {
+            ObjectLayout::Struct(layout) | ObjectLayout::Exception(layout) => {
                 let mut offsets: Vec<u32> =
                     layout.fields.iter().filter(|field| field.is_ref).map(|field| field.offset).collect();
                 offsets.sort_unstable();
@@ -114,7 +114,7 @@ impl TypeTable {
                     }
                     _ => (Shape::Bitmap, offsets.iter().fold(0, |bits, offset| bits | 1 << (offset / 4))),
                 };
-                Trace { bits, size: layout.size, kind_bits: kind_bits(VMGcKind::Struct), shape }
+                Trace { bits, size: layout.size, kind_bits: kind_bits(ty.kind()), shape }
             }
         }
     }

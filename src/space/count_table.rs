@@ -107,7 +107,7 @@ impl CountTable {
 /// The line of a count, and where its bits are.
 #[inline]
 fn place(offset: u32) -> (usize, u32) {
-    ((offset / LINE_BYTES) as usize, (offset % LINE_BYTES >> BYTES_SHIFT) * BITS)
+    ((offset / LINE_BYTES) as usize, ((offset % LINE_BYTES) >> BYTES_SHIFT) * BITS)
 }
 
 #[cfg(test)]

@@ -62,14 +62,25 @@ impl Engine {
     /// The layout of a struct or array type; `None` for a function type.
     #[must_use]
     pub fn object_type(&self, ty: &RegisteredType) -> Option<Arc<ObjectType>> {
+        // Supertypes are at most 63 deep.
+        self.laid_out(ty, || ObjectType::new(ty, |parent| self.object_type(parent)))
+    }
+
+    /// The layout of the exceptions whose tags have the function type `ty`; `None` for a struct or array type.
+    #[must_use]
+    pub fn exception_type(&self, ty: &RegisteredType) -> Option<Arc<ObjectType>> {
+        self.laid_out(ty, || ObjectType::exception(ty))
+    }
+
+    /// The layout of `ty` that is in use, or else the one that `make` gives.
+    fn laid_out(&self, ty: &RegisteredType, make: impl FnOnce() -> Option<ObjectType>) -> Option<Arc<ObjectType>> {
         let index = ty.index().bits();
         let known =
             self.inner.objects.read().unwrap_or_else(PoisonError::into_inner).get(&index).and_then(Weak::upgrade);
         if known.is_some() {
             return known;
         }
-        // Supertypes are at most 63 deep.
-        let object = Arc::new(ObjectType::new(ty, |parent| self.object_type(parent))?);
+        let object = Arc::new(make()?);
         let mut objects = self.inner.objects.write().unwrap_or_else(PoisonError::into_inner);
         if objects.len() == objects.capacity() {
             objects.retain(|_, object| object.strong_count() > 0);

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::context::StoreInner;
 use super::typed::{IntoFunc, TypedFunc, WasmParams, WasmResults};
 use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, MemoryEntity, Pause};
-use super::{StoreContextMut, StoreId, StoreOpaque, Val};
+use super::{RawVal, StoreContextMut, StoreId, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
 use crate::root::ScopeMark;
 use crate::types::{FuncType, SubType, ValType};
@@ -20,7 +20,7 @@ pub(super) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> R
 const HOST_DEPTH_MAX: usize = 128;
 
 /// Raw values of a call; most calls have few.
-type RawValues = Vec<u64>;
+type RawValues = Vec<RawVal>;
 
 /// A handle to a function of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +154,7 @@ fn to_raw(store: &StoreOpaque, values: &[Val], types: &[ValType]) -> Result<RawV
 }
 
 /// Calls a function with raw values. Nothing collects between the making of `args` and their use.
-fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[u64], results: &mut RawValues) -> Result<()> {
+fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[RawVal], results: &mut RawValues) -> Result<()> {
     let entity = entity(&store.opaque, func)?;
     match entity.kind {
         FuncKind::Guest(guest) => run_guest(store, guest, args, results),
@@ -166,7 +166,7 @@ fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[u64], results: &mut R
 }
 
 /// Runs an activation of a guest function to its end, calling host functions on the way.
-fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[u64], results: &mut RawValues) -> Result<()> {
+fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[RawVal], results: &mut RawValues) -> Result<()> {
     if store.opaque.memories.iter().any(MemoryEntity::is_borrowed) {
         return Err(Misuse::Borrowed.into());
     }
@@ -194,10 +194,7 @@ fn run_entered<T>(store: &mut StoreInner<T>, results: &mut RawValues) -> Result<
                 let mut returned = RawValues::new();
                 match invoke(store, func, &values, &mut returned) {
                     Ok(()) => store.opaque.lend_guest(|runner, opaque| runner.host_results(opaque, &returned)),
-                    Err(mut error) => {
-                        store.opaque.lend_guest(|runner, opaque| runner.unwind(opaque, &mut error));
-                        return Err(error);
-                    }
+                    Err(error) => store.opaque.lend_guest(|runner, opaque| runner.host_failed(opaque, error))?,
                 }
             }
         }
@@ -213,8 +210,7 @@ struct Unwinding<'s, T> {
 impl<T> Drop for Unwinding<'_, T> {
     fn drop(&mut self) {
         if self.armed {
-            let mut error = Trap::Unreachable.into();
-            self.store.opaque.lend_guest(|runner, opaque| runner.unwind(opaque, &mut error));
+            self.store.opaque.lend_guest(|runner, opaque| runner.abandon(opaque));
         }
     }
 }
@@ -224,7 +220,7 @@ fn call_host<T>(
     store: &mut StoreInner<T>,
     host: u32,
     ty: &FuncType,
-    args: &[u64],
+    args: &[RawVal],
     results: &mut RawValues,
 ) -> Result<()> {
     if store.opaque.host_depth == HOST_DEPTH_MAX {
@@ -255,7 +251,7 @@ impl<T> Drop for HostCall<'_, T> {
 
 type Values = SmallVec<[Val; 8]>;
 
-fn call_closure<T>(store: &mut StoreInner<T>, closure: &HostFunc<T>, ty: &FuncType, args: &[u64]) -> Result<Values> {
+fn call_closure<T>(store: &mut StoreInner<T>, closure: &HostFunc<T>, ty: &FuncType, args: &[RawVal]) -> Result<Values> {
     // Rooting does not collect, so that no argument is lost while others are still raw.
     let params: Result<Values> =
         args.iter().zip(ty.params()).map(|(&raw, &ty)| Val::from_raw(&mut store.opaque, raw, ty)).collect();

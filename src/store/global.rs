@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AsContext, AsContextMut, StoreId, StoreOpaque, Val};
+use super::{AsContext, AsContextMut, RawVal, StoreId, StoreOpaque, Val};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::types::{HeapType, Mutability, RegisteredType, ValType};
 
@@ -47,7 +47,7 @@ impl fmt::Display for GlobalType {
 pub(crate) struct GlobalEntity {
     pub(crate) ty: GlobalType,
     /// The value of a number or the id of a function.
-    pub(crate) number: u64,
+    pub(crate) number: RawVal,
     /// The slot among the store's global references, for a GC reference.
     pub(crate) slot: Option<usize>,
     #[expect(dead_code, reason = "keeps the type that `ty` names registered, so that its index goes to no other")]
@@ -56,7 +56,7 @@ pub(crate) struct GlobalEntity {
 
 impl StoreOpaque {
     /// Makes a global that holds a raw value of its type, and gives its index.
-    pub(crate) fn new_global(&mut self, ty: GlobalType, raw: u64) -> Result<u32> {
+    pub(crate) fn new_global(&mut self, ty: GlobalType, raw: RawVal) -> Result<u32> {
         let keeps = self.named_type(ty.content())?;
         let index = next_index(self.roots.globals.len())?;
         let is_gc_ref = matches!(ty.content(), ValType::Ref(ty) if ty.is_vmgcref_type());
@@ -92,17 +92,17 @@ impl StoreOpaque {
 
     /// The raw value of a global.
     #[inline]
-    pub(crate) fn global_value(&self, index: u32) -> Option<u64> {
+    pub(crate) fn global_value(&self, index: u32) -> Option<RawVal> {
         let global = self.roots.globals.get(index as usize)?;
         match global.slot {
             None => Some(global.number),
-            Some(slot) => self.roots.global_refs.get(slot).map(u64::from),
+            Some(slot) => self.roots.global_refs.get(slot).map(RawVal::from),
         }
     }
 
     /// Overwrites a global with a raw value of its type. Nothing happens if there is no such global.
     #[inline]
-    pub(crate) fn set_global_value(&mut self, index: u32, raw: u64) -> Result<()> {
+    pub(crate) fn set_global_value(&mut self, index: u32, raw: RawVal) -> Result<()> {
         if let Some(global) = self.roots.globals.get_mut(index as usize) {
             match global.slot {
                 None => global.number = raw,
@@ -115,7 +115,7 @@ impl StoreOpaque {
 
 /// The reference in a raw value.
 #[expect(clippy::cast_possible_truncation, reason = "raw references are 32 bits")]
-fn low_word(raw: u64) -> u32 {
+pub(super) fn low_word(raw: RawVal) -> u32 {
     raw as u32
 }
 

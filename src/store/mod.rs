@@ -1,7 +1,7 @@
 //! The embedder's API: engines, stores, values, handles.
 //!
 //! A [`Store`] owns one heap and everything that an instance can refer to; handles ([`Func`], [`Memory`], [`Table`],
-//! [`Global`], [`Rooted`], [`OwnedRooted`]) are small and name a thing in one store. Using a handle with another
+//! [`Global`], [`Tag`], [`Rooted`], [`OwnedRooted`]) are small and name a thing in one store. Using a handle with another
 //! store, or after what it names is gone, is told in every build and never reaches another thing.
 //!
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a `GuestRunner`.
@@ -12,6 +12,7 @@
 mod config;
 mod context;
 mod engine;
+mod exception;
 mod func;
 mod functions;
 mod global;
@@ -25,6 +26,7 @@ mod roots;
 #[cfg(target_has_atomic = "64")]
 mod shared_memory;
 mod table;
+mod tag;
 mod typed;
 mod val;
 
@@ -33,11 +35,13 @@ use std::fmt;
 pub use config::{CollectorChoice, Config};
 pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
 pub use engine::Engine;
+pub use exception::ExnRef;
 pub use func::Func;
 pub use global::{Global, GlobalType};
 pub use memory::{Memory, MemoryDescription, MemoryGuest};
 pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
+pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use val::Val;
 
@@ -48,6 +52,7 @@ pub(crate) use memory::MemoryEntity;
 pub(crate) use opaque::{StoreId, StoreOpaque};
 pub(crate) use roots::RefArray;
 pub(crate) use table::TableEntity;
+pub(crate) use val::RawVal;
 
 pub use crate::memory::MemoryAccessError;
 #[cfg(target_has_atomic = "64")]
@@ -170,6 +175,8 @@ pub enum Extern {
     Table(Table),
     /// A global.
     Global(Global),
+    /// A tag of exceptions.
+    Tag(Tag),
 }
 
 impl From<Func> for Extern {
@@ -193,6 +200,12 @@ impl From<Table> for Extern {
 impl From<Global> for Extern {
     fn from(global: Global) -> Extern {
         Extern::Global(global)
+    }
+}
+
+impl From<Tag> for Extern {
+    fn from(tag: Tag) -> Extern {
+        Extern::Tag(tag)
     }
 }
 
@@ -229,6 +242,15 @@ impl Extern {
     pub fn into_global(self) -> Option<Global> {
         match self {
             Extern::Global(global) => Some(global),
+            _ => None,
+        }
+    }
+
+    /// The tag, if this is one.
+    #[must_use]
+    pub fn into_tag(self) -> Option<Tag> {
+        match self {
+            Extern::Tag(tag) => Some(tag),
             _ => None,
         }
     }

@@ -70,8 +70,7 @@ impl<K> Rooted<K> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let raw = self.raw_in(opaque)?;
-        let slot = opaque.roots.owned.insert(&mut opaque.heap, raw)?.ok_or_else(too_many_roots)?;
-        Ok(OwnedRooted { store: opaque.id, slot, kind: PhantomData })
+        OwnedRooted::new(opaque, raw)
     }
 
     /// Whether both handles name the same object.
@@ -92,6 +91,18 @@ pub struct OwnedRooted<K> {
 }
 
 impl<K> OwnedRooted<K> {
+    /// Roots a raw reference until the handle is dropped.
+    pub(super) fn new(store: &mut StoreOpaque, raw: u32) -> Result<OwnedRooted<K>> {
+        let slot = store.roots.owned.insert(&mut store.heap, raw)?.ok_or_else(too_many_roots)?;
+        Ok(OwnedRooted { store: store.id, slot, kind: PhantomData })
+    }
+
+    /// The raw reference, if the handle is one of `store`.
+    pub(super) fn raw_in(&self, store: &StoreOpaque) -> Result<u32> {
+        self.store.check(store.id)?;
+        Ok(store.roots.owned.get(&self.slot).ok_or(Misuse::ForeignHandle)?)
+    }
+
     /// A handle in the innermost scope to the same object.
     ///
     /// # Errors
@@ -99,8 +110,7 @@ impl<K> OwnedRooted<K> {
     pub fn to_rooted(&self, mut store: impl AsContextMut) -> Result<Rooted<K>> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
-        self.store.check(opaque.id)?;
-        let raw = opaque.roots.owned.get(&self.slot).ok_or(Misuse::ForeignHandle)?;
+        let raw = self.raw_in(opaque)?;
         Rooted::new(opaque, raw)
     }
 }

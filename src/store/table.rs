@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::global::next_index;
+use super::global::{low_word, next_index};
 use super::{AsContext, AsContextMut, RefArray, StoreId, StoreOpaque, Val};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::heap::GcHeap;
@@ -13,15 +13,33 @@ use crate::types::{RefType, RegisteredType, ValType};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableType {
     element: RefType,
+    is_64: bool,
     minimum: u64,
     maximum: Option<u64>,
 }
 
 impl TableType {
-    /// The type of tables of `element` with at least `minimum` and at most `maximum` elements.
+    /// The type of tables of `element` with at least `minimum` and at most `maximum` elements, and 32-bit indices.
     #[must_use]
     pub const fn new(element: RefType, minimum: u64, maximum: Option<u64>) -> TableType {
-        TableType { element, minimum, maximum }
+        TableType { element, is_64: false, minimum, maximum }
+    }
+
+    /// The same with 64-bit indices.
+    #[must_use]
+    pub const fn new64(element: RefType, minimum: u64, maximum: Option<u64>) -> TableType {
+        TableType { element, is_64: true, minimum, maximum }
+    }
+
+    /// The type with another minimum.
+    pub(crate) const fn with_minimum(self, minimum: u64) -> TableType {
+        TableType { minimum, ..self }
+    }
+
+    /// Whether guests index it with 64 bits.
+    #[must_use]
+    pub const fn is_64(&self) -> bool {
+        self.is_64
     }
 
     /// What the elements are.
@@ -45,9 +63,10 @@ impl TableType {
 
 impl fmt::Display for TableType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = if self.is_64 { "i64 " } else { "" };
         match self.maximum {
-            Some(maximum) => write!(f, "(table {} {maximum} {})", self.minimum, self.element),
-            None => write!(f, "(table {} {})", self.minimum, self.element),
+            Some(maximum) => write!(f, "(table {index}{} {maximum} {})", self.minimum, self.element),
+            None => write!(f, "(table {index}{} {})", self.minimum, self.element),
         }
     }
 }
@@ -163,7 +182,7 @@ impl Table {
         let table = self.index_in(opaque).expect("a table of this store");
         let table = &opaque.roots.tables[table as usize];
         let (raw, ty) = (table.elements.get(usize::try_from(index).ok()?)?, table.ty.element());
-        Some(Val::from_raw_or_null(opaque, u64::from(raw), ValType::Ref(ty)))
+        Some(Val::from_raw_or_null(opaque, raw.into(), ValType::Ref(ty)))
     }
 
     /// Overwrites the element at `index`.
@@ -206,7 +225,6 @@ impl Table {
 }
 
 /// The raw form of an element; raw references are 32 bits.
-#[expect(clippy::cast_possible_truncation, reason = "raw references are 32 bits")]
 fn raw_element(store: &StoreOpaque, ty: TableType, value: Val) -> Result<u32> {
-    value.to_raw(store, ValType::Ref(ty.element())).map(|raw| raw as u32)
+    value.to_raw(store, ValType::Ref(ty.element())).map(low_word)
 }

@@ -4,8 +4,9 @@ use core::marker::PhantomData;
 
 use smallvec::SmallVec;
 
-use super::{AnyRef, AsContextMut, Caller, ExternRef, Func, Rooted, Val};
+use super::{AnyRef, AsContextMut, Caller, ExnRef, ExternRef, Func, Rooted, Val};
 use crate::error::{Misuse, Result};
+use crate::object::V128;
 use crate::types::{FuncType, RefType, ValType};
 
 /// A Rust type that stands for a WebAssembly type.
@@ -50,9 +51,11 @@ wasm_types! {
     u64: ValType::I64, value => Val::I64(value.cast_signed()), Val::I64(value) => value.cast_unsigned();
     f32: ValType::F32, value => Val::F32(value.to_bits()), Val::F32(bits) => f32::from_bits(bits);
     f64: ValType::F64, value => Val::F64(value.to_bits()), Val::F64(bits) => f64::from_bits(bits);
+    V128: ValType::V128, value => Val::V128(value), Val::V128(value) => value;
     Option<Func>: ValType::Ref(RefType::FUNCREF), value => Val::FuncRef(value), Val::FuncRef(value) => value;
     Option<Rooted<ExternRef>>: ValType::Ref(RefType::EXTERNREF), value => Val::ExternRef(value), Val::ExternRef(value) => value;
     Option<Rooted<AnyRef>>: ValType::Ref(RefType::ANYREF), value => Val::AnyRef(value), Val::AnyRef(value) => value;
+    Option<Rooted<ExnRef>>: ValType::Ref(RefType::EXNREF), value => Val::ExnRef(value), Val::ExnRef(value) => value;
 }
 
 /// A list of values, each of a static type.

@@ -1,10 +1,14 @@
 //! Values that cross between host and guest.
 
-use super::{AnyRef, ExternRef, Func, Rooted, StoreOpaque};
+use super::{AnyRef, ExnRef, ExternRef, Func, Rooted, StoreOpaque};
 use crate::error::{Misuse, Result};
 use crate::heap::CastTarget;
 use crate::object::V128;
 use crate::types::{HeapType, RefType, ValType};
+
+/// A value of any type in the form in which it crosses between host and guest: numbers as their bits, functions as
+/// their ids, references as they are; what is narrower is zero-extended.
+pub(crate) type RawVal = u128;
 
 /// A WebAssembly value in the hands of the host.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +30,8 @@ pub enum Val {
     ExternRef(Option<Rooted<ExternRef>>),
     /// Any object or `i31`, or null.
     AnyRef(Option<Rooted<AnyRef>>),
+    /// An exception, or null.
+    ExnRef(Option<Rooted<ExnRef>>),
 }
 
 impl Val {
@@ -48,6 +54,7 @@ impl Val {
         match ty.heap_type().top() {
             HeapType::Func => Val::FuncRef(None),
             HeapType::Extern => Val::ExternRef(None),
+            HeapType::Exn => Val::ExnRef(None),
             _ => Val::AnyRef(None),
         }
     }
@@ -76,19 +83,25 @@ impl Val {
         if let Val::F64(bits) = self { Some(f64::from_bits(*bits)) } else { None }
     }
 
+    /// The value, if it is a `v128`.
+    #[must_use]
+    pub fn v128(&self) -> Option<V128> {
+        if let Val::V128(value) = self { Some(*value) } else { None }
+    }
+
     /// The raw form, after checking that the value is of type `ty` and belongs to the store.
-    pub(crate) fn to_raw(self, store: &StoreOpaque, ty: ValType) -> Result<u64> {
+    pub(crate) fn to_raw(self, store: &StoreOpaque, ty: ValType) -> Result<RawVal> {
         Ok(match (self, ty) {
-            (Val::I32(value), ValType::I32) => u64::from(value.cast_unsigned()),
-            (Val::I64(value), ValType::I64) => value.cast_unsigned(),
-            (Val::F32(bits), ValType::F32) => u64::from(bits),
-            (Val::F64(bits), ValType::F64) => bits,
+            (Val::I32(value), ValType::I32) => value.cast_unsigned().into(),
+            (Val::I64(value), ValType::I64) => value.cast_unsigned().into(),
+            (Val::F32(bits), ValType::F32) => bits.into(),
+            (Val::F64(bits), ValType::F64) => bits.into(),
             (Val::FuncRef(func), ValType::Ref(ty)) => {
                 let raw = func.map_or(Ok(0), |func| func.raw_in(store))?;
                 if !func_matches(store, raw, ty) {
                     return Err(mismatch(ty, "a function of another type"));
                 }
-                u64::from(raw)
+                raw.into()
             }
             (Val::ExternRef(handle), ValType::Ref(ty)) => {
                 let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
@@ -98,32 +111,36 @@ impl Val {
                 let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
                 gc_ref_of_type(store, raw, ty, HeapType::Any)?
             }
-            (Val::V128(_), ValType::V128) => return Err(no_vectors()),
+            (Val::ExnRef(handle), ValType::Ref(ty)) => {
+                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
+                gc_ref_of_type(store, raw, ty, HeapType::Exn)?
+            }
+            (Val::V128(value), ValType::V128) => value.into(),
             (given, wanted) => return Err(mismatch(wanted, given.kind_name())),
         })
     }
 
     /// The value whose raw form is `raw`; references are rooted in the innermost scope.
-    pub(crate) fn from_raw(store: &mut StoreOpaque, raw: u64, ty: ValType) -> Result<Val> {
-        // Narrow values are zero-extended in their raw form.
-        let (low, _) = split(raw);
+    pub(crate) fn from_raw(store: &mut StoreOpaque, raw: RawVal, ty: ValType) -> Result<Val> {
+        let (low, long) = narrow(raw);
         Ok(match ty {
             ValType::I32 => Val::I32(low.cast_signed()),
-            ValType::I64 => Val::I64(raw.cast_signed()),
+            ValType::I64 => Val::I64(long.cast_signed()),
             ValType::F32 => Val::F32(low),
-            ValType::F64 => Val::F64(raw),
-            ValType::V128 => return Err(no_vectors()),
+            ValType::F64 => Val::F64(long),
+            ValType::V128 => Val::V128(raw.into()),
             ValType::Ref(ty) if low == 0 => Val::null_of(ty),
             ValType::Ref(ty) => match ty.heap_type().top() {
                 HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, low)?)),
                 HeapType::Extern => Val::ExternRef(Some(Rooted::new(store, low)?)),
+                HeapType::Exn => Val::ExnRef(Some(Rooted::new(store, low)?)),
                 _ => Val::AnyRef(Some(Rooted::new(store, low)?)),
             },
         })
     }
 
     /// The same, and null for a reference that leads nowhere: for interfaces without an error to return.
-    pub(super) fn from_raw_or_null(store: &mut StoreOpaque, raw: u64, ty: ValType) -> Val {
+    pub(super) fn from_raw_or_null(store: &mut StoreOpaque, raw: RawVal, ty: ValType) -> Val {
         let null = Val::default_for_ty(ty).or_else(|| ty.as_ref_type().map(Val::null_of));
         Val::from_raw(store, raw, ty).ok().or(null).unwrap_or(Val::I32(0))
     }
@@ -138,23 +155,19 @@ impl Val {
             Val::FuncRef(_) => "funcref",
             Val::ExternRef(_) => "externref",
             Val::AnyRef(_) => "anyref",
+            Val::ExnRef(_) => "exnref",
         }
     }
 }
 
-/// The low and the high half.
-#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart")]
-fn split(raw: u64) -> (u32, u32) {
-    (raw as u32, (raw >> 32) as u32)
+/// The low 32 and the low 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "takes the low bits")]
+fn narrow(raw: RawVal) -> (u32, u64) {
+    (raw as u32, raw as u64)
 }
 
 fn mismatch(wanted: impl std::fmt::Display, given: &str) -> crate::error::Error {
     Misuse::TypeMismatch { wanted: wanted.to_string(), given: given.to_owned() }.into()
-}
-
-#[cold]
-fn no_vectors() -> crate::error::Error {
-    Misuse::Type("vectors do not cross to the host yet".to_owned()).into()
 }
 
 /// Whether the function with this raw id, or null, is of type `ty`.
@@ -169,7 +182,7 @@ pub(crate) fn func_matches(store: &StoreOpaque, raw: u32, ty: RefType) -> bool {
     }
 }
 
-fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> Result<u64> {
+fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> Result<RawVal> {
     let concrete = match ty.heap_type() {
         HeapType::Concrete(named) => store.engine.types().get(named.index),
         _ => None,
@@ -177,7 +190,7 @@ fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> 
     let fits = ty.heap_type().top() == top
         && (concrete.is_some() || !matches!(ty.heap_type(), HeapType::Concrete(_)))
         && store.heap.is_instance(raw, &CastTarget::new(ty, concrete.as_ref()))?;
-    if fits { Ok(u64::from(raw)) } else { Err(mismatch(ty, "a reference of another type")) }
+    if fits { Ok(raw.into()) } else { Err(mismatch(ty, "a reference of another type")) }
 }
 
 impl From<i32> for Val {
@@ -195,6 +208,12 @@ impl From<i64> for Val {
 impl From<f32> for Val {
     fn from(value: f32) -> Val {
         Val::F32(value.to_bits())
+    }
+}
+
+impl From<V128> for Val {
+    fn from(value: V128) -> Val {
+        Val::V128(value)
     }
 }
 

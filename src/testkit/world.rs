@@ -87,7 +87,7 @@ impl Kind {
     #[must_use]
     pub fn size(&self, length: u32) -> u64 {
         match self.object.layout() {
-            ObjectLayout::Struct(layout) => u64::from(layout.size),
+            ObjectLayout::Struct(layout) | ObjectLayout::Exception(layout) => u64::from(layout.size),
             ObjectLayout::Array(layout) => layout.size_for_len(length),
         }
     }

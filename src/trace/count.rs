@@ -301,7 +301,8 @@ impl<'a> Counter<'a> {
         if raw & (object::OBJECT_ALIGN - 1) != 0 {
             return Err(Corruption::new(CorruptionKind::Misaligned, raw));
         }
-        if !state.is_block() && !(state.is_large_start() && raw.is_multiple_of(GRANULE_BYTES)) {
+        let is_place = state.is_block() || (state.is_large_start() && raw.is_multiple_of(GRANULE_BYTES));
+        if !is_place {
             return Err(Corruption::new(CorruptionKind::FreeSpace, raw));
         }
         let before = self.counting.counts.increment(raw);

@@ -5,13 +5,17 @@
 //! traces). In both, the function's locals come first and then one slot per operand of the WebAssembly stack, so that a
 //! value which must lie in memory always has the same place. The reference frame is therefore an exact list of roots.
 //!
-//! What holds in a number slot: an `i32`, an `f32` and a function id are zero-extended to 64 bits. Zero-extension,
+//! What holds in a number slot: an `i32`, an `f32` and a function id are zero-extended to 64 bits. A `v128` takes two
+//! slots, the low half first, and is named by the first. Zero-extension,
 //! reinterpretation and the conversion between `extern` and `any` are therefore no instructions at all.
 //!
-//! An instruction takes 8 bytes. What does not fit follows in an operand word ([`Op::Index`], [`Op::TableIndex`], ...), which is never
+//! An instruction takes 8 bytes. What does not fit follows in an operand word ([`Op::Index`], [`Op::IndexPair`], ...), which is never
 //! run by itself.
 
 use core::fmt;
+
+use super::definitions::{Class, count};
+use super::handlers::Handlers;
 
 /// A slot of the number frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,19 @@ pub(super) enum Load {
     U64,
 }
 
+/// How a vector is made of bytes in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VecLoad {
+    /// 16 bytes.
+    Whole,
+    /// A number of this width in every lane.
+    Splat(Width),
+    /// A number of this width in the lowest lane, the others zero.
+    Zero(Width),
+    /// 8 bytes as lanes of this width (at most 4 bytes), each extended to twice that, with its sign if so said.
+    Extend(Width, bool),
+}
+
 /// How many bytes of a number a store writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
@@ -74,6 +91,18 @@ impl Width {
             Width::B8 => 8,
         }
     }
+
+    /// How a number of this width is read, sign-extended to 32 bits if `signed`.
+    pub(super) const fn load(self, signed: bool) -> Load {
+        match self {
+            Width::B1 if signed => Load::S8,
+            Width::B1 => Load::U8,
+            Width::B2 if signed => Load::S16,
+            Width::B2 => Load::U16,
+            Width::B4 => Load::U32,
+            Width::B8 => Load::U64,
+        }
+    }
 }
 
 /// One instruction, or an operand word of the one before it.
@@ -87,10 +116,12 @@ pub(super) enum Op {
     NumOperand(Num),
     NumIndex(Num, u32),
     NumPair(Num, Num),
-    TableIndex(u16, u32),
+    IndexPair(u16, u32),
 
     // Control.
     Unreachable,
+    /// The function uses something that is not supported.
+    Refused,
     /// Charges fuel for the operators up to the next such instruction.
     Fuel(u32),
     Jump(u32),
@@ -144,9 +175,15 @@ pub(super) enum Op {
     ReturnNum(Num),
     ReturnRef(Ref),
 
+    // Exceptions.
+    /// The first number and the first reference of the values; the tag follows.
+    Throw(Num, Ref),
+    ThrowRef(Ref),
+
     // Moves.
     Copy(Num, Num),
     CopyRef(Ref, Ref),
+    CopyVec(Num, Num),
     /// A 32-bit constant, zero-extended.
     Const(Num, u32),
     /// A 32-bit constant, sign-extended.
@@ -155,14 +192,19 @@ pub(super) enum Op {
     ConstHigh(Num, u32),
     /// A constant from the function's pool.
     ConstPool(Num, u32),
+    /// Two constants from the function's pool, this one and the next.
+    ConstVec(Num, u32),
     Null(Ref),
     /// The first if the number that follows is not zero, otherwise the second.
     Select(Num, Num, Num),
     SelectRef(Ref, Ref, Ref),
+    SelectVec(Num, Num, Num),
     GlobalGet(Num, u32),
     GlobalSet(Num, u32),
     GlobalGetRef(Ref, u32),
     GlobalSetRef(Ref, u32),
+    GlobalGetVec(Num, u32),
+    GlobalSetVec(Num, u32),
 
     // Integers.
     I32Add(Num, Num, Num),
@@ -316,7 +358,7 @@ pub(super) enum Op {
     F32Demote(Num, Num),
     F64Promote(Num, Num),
 
-    // Linear memory 0: destination or value, address, offset.
+    // Linear memory 0 if it has 32-bit addresses: destination or value, address, offset.
     LoadU8(Num, Num, u16),
     LoadS8(Num, Num, u16),
     LoadS8Long(Num, Num, u16),
@@ -333,10 +375,23 @@ pub(super) enum Op {
     /// With the offset in the word that follows.
     LoadFar(Load, Num, Num),
     StoreFar(Width, Num, Num),
-    MemorySize(Num),
-    MemoryGrow(Num, Num),
+
+    // Any linear memory. The memory and the low half of the offset follow, then its high half.
+    LoadAt(Load, Num, Num),
+    StoreAt(Width, Num, Num),
+    VecLoad(VecLoad, Num, Num),
+    VecStore(Num, Num),
+    /// Replaces one lane of a vector; vector and lane follow last.
+    VecLoadLane(Width, Num, Num),
+    /// The lane follows last.
+    VecStoreLane(Width, Num, Num),
+    MemorySize(Num, u32),
+    MemoryGrow(Num, Num, u16),
+    /// The memory follows.
     MemoryFill(Num, Num, Num),
+    /// The memories follow: to, from.
     MemoryCopy(Num, Num, Num),
+    /// Memory and segment follow.
     MemoryInit(Num, Num, Num),
     DataDrop(u32),
 
@@ -388,6 +443,8 @@ pub(super) enum Op {
     StructGetRefFar(Ref, Ref),
     StructSetFar(Width, Ref, Num),
     StructSetRefFar(Ref, Ref),
+    StructGetVec(Num, Ref),
+    StructSetVec(Ref, Num),
 
     // Arrays. The type follows those that make one, then what else they need.
     ArrayNew(Ref, Num, Num),
@@ -404,11 +461,13 @@ pub(super) enum Op {
     ArrayGet32(Num, Ref, Num),
     ArrayGet64(Num, Ref, Num),
     ArrayGetRef(Ref, Ref, Num),
+    ArrayGetVec(Num, Ref, Num),
     ArraySet8(Ref, Num, Num),
     ArraySet16(Ref, Num, Num),
     ArraySet32(Ref, Num, Num),
     ArraySet64(Ref, Num, Num),
     ArraySetRef(Ref, Num, Ref),
+    ArraySetVec(Ref, Num, Num),
     ArrayLen(Num, Ref),
     /// Object, start, value; count and type follow.
     ArrayFill(Ref, Num, Num),
@@ -428,6 +487,8 @@ pub(super) struct Code {
     pub(super) ops: Box<[Op]>,
     /// The constants that no instruction has room for.
     pub(super) pool: Box<[u64]>,
+    /// Where exceptions are caught.
+    pub(super) handlers: Handlers,
     /// The size of the number frame in slots; parameters and results fit too.
     pub(super) nums: u32,
     /// The size of the reference frame in slots; parameters and results fit too.
@@ -438,8 +499,29 @@ pub(super) struct Code {
     pub(super) num_locals: u32,
     /// How many of the references are parameters; all other reference slots start as null.
     pub(super) ref_params: u32,
+    /// How many slots of the number frame its results take.
+    pub(super) num_results: u32,
     /// How many references it returns.
     pub(super) ref_results: u32,
+}
+
+impl Code {
+    /// Stands for a function from `params` to `results` that cannot be run.
+    pub(super) fn refused(params: &[Class], results: &[Class]) -> Code {
+        let ((num_params, ref_params), (num_results, ref_results)) = (count(params), count(results));
+        Code {
+            ops: [Op::Refused].into(),
+            pool: Box::default(),
+            handlers: Handlers::default(),
+            nums: num_params.max(num_results),
+            refs: ref_params.max(ref_results),
+            num_params,
+            num_locals: num_params,
+            ref_params,
+            num_results,
+            ref_results,
+        }
+    }
 }
 
 impl fmt::Debug for Code {

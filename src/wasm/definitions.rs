@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use super::code::{Load, Width};
+use super::code::Width;
+use crate::memory::MemoryType;
 use crate::object::{ObjectLayout, ObjectType};
 use crate::store::Engine;
-use crate::types::{CompositeType, FuncType, RegisteredType, StorageType, ValType};
+use crate::types::{CompositeType, FuncType, RefType, RegisteredType, StorageType, ValType};
 
 /// Which of the two frames a value lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// Numbers, function references among them.
     Num,
+    /// Vectors: two slots of the number frame, the low half first.
+    Vec,
     /// What the collector traces.
     Ref,
 }
@@ -19,7 +22,27 @@ pub(super) enum Class {
 impl Class {
     /// Where values of type `ty` live.
     pub(super) fn of(ty: ValType) -> Class {
-        if ty.is_vmgcref_type() { Class::Ref } else { Class::Num }
+        match ty {
+            ValType::V128 => Class::Vec,
+            _ if ty.is_vmgcref_type() => Class::Ref,
+            _ => Class::Num,
+        }
+    }
+}
+
+/// The two sorts of references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefKind {
+    /// Ids of functions, which live among the numbers.
+    Func,
+    /// What the collector traces.
+    Gc,
+}
+
+impl RefKind {
+    /// The sort of references of type `ty`.
+    pub(super) fn of(ty: RefType) -> RefKind {
+        if ty.is_vmgcref_type() { RefKind::Gc } else { RefKind::Func }
     }
 }
 
@@ -37,12 +60,13 @@ impl Signature {
     }
 }
 
-/// How many of `classes` are numbers, and how many references.
+/// How many slots of each frame values of `classes` take.
 pub(super) fn count(classes: &[Class]) -> (u32, u32) {
-    let refs = classes.iter().filter(|&&class| class == Class::Ref).count();
-    // The registry refuses functions of more than a thousand parameters or results.
-    let [refs, all] = [refs, classes.len()].map(|n| u32::try_from(n).expect("limited by the type's own limits"));
-    (all - refs, refs)
+    classes.iter().fold((0, 0), |(nums, refs), class| match class {
+        Class::Num => (nums + 1, refs),
+        Class::Vec => (nums + 2, refs),
+        Class::Ref => (nums, refs + 1),
+    })
 }
 
 /// What a field or an element holds.
@@ -50,6 +74,8 @@ pub(super) fn count(classes: &[Class]) -> (u32, u32) {
 pub(super) enum Place {
     /// A number of this width.
     Num(Width),
+    /// A vector of 16 bytes.
+    Vec,
     /// A reference that the collector traces.
     Ref,
 }
@@ -62,27 +88,15 @@ impl Place {
             2 => Place::Num(Width::B2),
             4 => Place::Num(Width::B4),
             8 => Place::Num(Width::B8),
-            width => unreachable!("the loader refuses fields of {width} bytes"),
+            _ => Place::Vec,
         }
-    }
-
-    /// How a number is read from here; packed fields are sign-extended if `signed`.
-    pub(super) fn load(self, signed: bool) -> Option<Load> {
-        Some(match self {
-            Place::Ref => return None,
-            Place::Num(Width::B1) if signed => Load::S8,
-            Place::Num(Width::B1) => Load::U8,
-            Place::Num(Width::B2) if signed => Load::S16,
-            Place::Num(Width::B2) => Load::U16,
-            Place::Num(Width::B4) => Load::U32,
-            Place::Num(Width::B8) => Load::U64,
-        })
     }
 
     /// The bytes that a value takes here.
     pub(super) fn bytes(self) -> u32 {
         match self {
             Place::Num(width) => width.bytes(),
+            Place::Vec => 16,
             Place::Ref => 4,
         }
     }
@@ -95,12 +109,25 @@ pub(super) struct Field {
     pub(super) place: Place,
 }
 
-/// What the machine needs to know to make a struct.
+/// What the machine needs to know to make a struct, or an exception.
 #[derive(Debug)]
 pub(super) struct StructPlan {
     pub(super) ty: Arc<ObjectType>,
     pub(super) size: u32,
     pub(super) fields: Box<[Field]>,
+}
+
+impl StructPlan {
+    /// For the exceptions whose tags have the function type `ty`.
+    pub(super) fn of_exceptions(engine: &Engine, ty: &RegisteredType) -> StructPlan {
+        let object = engine.exception_type(ty).expect("the validator allows function types only");
+        let ObjectLayout::Exception(layout) = object.layout() else { unreachable!("the layout of exceptions") };
+        let params = ty.as_func().map_or(&[][..], |func| func.params());
+        let places = layout.fields.iter().zip(params);
+        let fields =
+            places.map(|(at, &param)| Field { offset: at.offset, place: Place::of(StorageType::Val(param)) }).collect();
+        StructPlan { size: layout.size, fields, ty: object }
+    }
 }
 
 /// What the machine needs to know to make an array.
@@ -126,7 +153,7 @@ pub(super) struct Defined {
 }
 
 impl Defined {
-    /// Prepares `ty`. No field of it may be a vector.
+    /// Prepares `ty`.
     pub(super) fn new(engine: &Engine, ty: RegisteredType) -> Defined {
         let object_type = || engine.object_type(&ty).expect("structs and arrays have a layout");
         let shape = match ty.composite() {
@@ -156,10 +183,14 @@ pub(super) struct Definitions {
     pub(super) functions: Vec<u32>,
     /// How many of them are imported.
     pub(super) imported_functions: u32,
-    /// Where the elements of each table live.
-    pub(super) tables: Vec<Class>,
+    /// The type of each memory.
+    pub(super) memories: Vec<MemoryType>,
+    /// What each table holds.
+    pub(super) tables: Vec<RefKind>,
     /// Where the value of each global lives.
     pub(super) globals: Vec<Class>,
+    /// The exceptions of each tag, and the index of its type.
+    pub(super) tags: Vec<(u32, StructPlan)>,
 }
 
 impl Definitions {
@@ -177,6 +208,11 @@ impl Definitions {
             Shape::Struct(plan) => plan,
             _ => unreachable!("validated to be a struct type"),
         }
+    }
+
+    /// The exceptions of the tag with index `tag`.
+    pub(super) fn exceptions(&self, tag: u32) -> &StructPlan {
+        &self.tags[tag as usize].1
     }
 
     /// The array type with index `ty`.

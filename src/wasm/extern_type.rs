@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::error::Misuse;
 use crate::memory::MemoryType;
-use crate::store::{AsContext, Extern, GlobalType, StoreOpaque, TableType};
+use crate::store::{AsContext, Extern, GlobalType, StoreOpaque, TableType, TagType};
 use crate::types::{Mutability, RegisteredType, TypeRegistry, ValType};
 
 /// The type of something that can be imported and exported.
@@ -19,6 +19,8 @@ pub enum ExternType {
     Memory(MemoryType),
     /// Of a global.
     Global(GlobalType),
+    /// Of a tag of exceptions.
+    Tag(TagType),
 }
 
 impl fmt::Display for ExternType {
@@ -26,11 +28,9 @@ impl fmt::Display for ExternType {
         match self {
             ExternType::Func(ty) => write!(f, "{}", ty.composite()),
             ExternType::Table(ty) => write!(f, "{ty}"),
-            ExternType::Memory(ty) => match ty.maximum() {
-                Some(maximum) => write!(f, "(memory {} {maximum})", ty.minimum()),
-                None => write!(f, "(memory {})", ty.minimum()),
-            },
+            ExternType::Memory(ty) => write!(f, "({ty})"),
             ExternType::Global(ty) => write!(f, "{ty}"),
+            ExternType::Tag(ty) => write!(f, "{ty}"),
         }
     }
 }
@@ -53,8 +53,7 @@ impl ExternType {
             }
             Extern::Table(table) => {
                 let table = store.roots.tables.get(table.index_in(store)? as usize).ok_or(gone)?;
-                let ty = table.ty;
-                ExternType::Table(TableType::new(ty.element(), table.elements.len() as u64, ty.maximum()))
+                ExternType::Table(table.ty.with_minimum(table.elements.len() as u64))
             }
             Extern::Memory(memory) => {
                 let memory = store.memories.get(memory.index_in(store)? as usize).ok_or(gone)?;
@@ -71,6 +70,7 @@ impl ExternType {
                 let global = store.roots.globals.get(global.index_in(store)? as usize).ok_or(gone)?;
                 ExternType::Global(global.ty)
             }
+            Extern::Tag(tag) => ExternType::Tag(store.tag_type(tag.raw_in(store)?).ok_or(gone)?),
         })
     }
 
@@ -80,7 +80,7 @@ impl ExternType {
         match (self, wanted) {
             (ExternType::Func(given), ExternType::Func(wanted)) => given.is_subtype_of(wanted),
             (ExternType::Table(given), ExternType::Table(wanted)) => {
-                given.element() == wanted.element()
+                (given.element(), given.is_64()) == (wanted.element(), wanted.is_64())
                     && limits_match((given.minimum(), given.maximum()), (wanted.minimum(), wanted.maximum()))
             }
             (ExternType::Memory(given), ExternType::Memory(wanted)) => {
@@ -96,6 +96,7 @@ impl ExternType {
                         Mutability::Var => from == to,
                     }
             }
+            (ExternType::Tag(given), ExternType::Tag(wanted)) => given == wanted,
             _ => false,
         }
     }

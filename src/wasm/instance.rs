@@ -9,8 +9,8 @@ use super::machine::{self, Machine};
 use super::module::{Constant, ElementMode, Elements, Import, Inner, Item, Items, Module};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result};
 use crate::store::{
-    AsContextMut, Caller, Extern, Func, FuncEntity, FuncKind, Global, GuestFunc, Memory, RefArray, StoreId,
-    StoreOpaque, Table,
+    AsContextMut, Caller, Extern, Func, FuncEntity, FuncKind, Global, GuestFunc, Memory, RawVal, RefArray, StoreId,
+    StoreOpaque, Table, Tag,
 };
 
 /// An instance as the machine needs it: for each of the module's index spaces, which thing of the store it names.
@@ -19,8 +19,10 @@ pub(super) struct InstanceData {
     /// The raw ids of functions.
     pub(super) functions: Vec<u32>,
     pub(super) tables: Vec<u32>,
-    pub(super) memory: Option<u32>,
+    pub(super) memories: Vec<u32>,
     pub(super) globals: Vec<u32>,
+    /// The raw ids of tags.
+    pub(super) tags: Vec<u32>,
     /// Element segments.
     pub(super) segments: Vec<u32>,
     /// Whether each data segment was dropped.
@@ -148,6 +150,15 @@ impl Instance {
         self.get_export(store, name)?.into_global()
     }
 
+    /// The exported tag called `name`.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.into_tag()
+    }
+
     /// All exports, in the module's order.
     ///
     /// # Panics
@@ -180,13 +191,17 @@ impl Instance {
                 let index = data.tables[index as usize];
                 Extern::Table(Table::from_index(store, index))
             }
-            Item::Memory(_) => {
-                let index = data.memory?;
+            Item::Memory(index) => {
+                let index = data.memories[index as usize];
                 Extern::Memory(Memory::from_index(store, index))
             }
             Item::Global(index) => {
                 let index = data.globals[index as usize];
                 Extern::Global(Global::from_index(store, index))
+            }
+            Item::Tag(index) => {
+                let raw = data.tags[index as usize];
+                Extern::Tag(Tag::from_raw(store, raw))
             }
         })
     }
@@ -249,8 +264,9 @@ fn build(machine: &mut Machine, store: &mut StoreOpaque, module: &Arc<Inner>, im
         module: Arc::clone(module),
         functions: Vec::with_capacity(module.definitions.functions.len()),
         tables: Vec::new(),
-        memory: None,
+        memories: Vec::with_capacity(module.definitions.memories.len()),
         globals: Vec::with_capacity(module.definitions.globals.len()),
+        tags: Vec::with_capacity(module.definitions.tags.len()),
         segments: Vec::new(),
         dropped: vec![Cell::new(false); module.data.len()],
     };
@@ -258,13 +274,17 @@ fn build(machine: &mut Machine, store: &mut StoreOpaque, module: &Arc<Inner>, im
         match import {
             Extern::Func(func) => data.functions.push(func.raw_in(store)?),
             Extern::Table(table) => data.tables.push(table.index_in(store)?),
-            Extern::Memory(memory) => data.memory = Some(memory.index_in(store)?),
+            Extern::Memory(memory) => data.memories.push(memory.index_in(store)?),
             Extern::Global(global) => data.globals.push(global.index_in(store)?),
+            Extern::Tag(tag) => data.tags.push(tag.raw_in(store)?),
         }
     }
     // Before the functions: they name the instance by the place that it takes only if nothing fails until then.
     for &ty in &module.memories {
-        data.memory = Some(store.new_memory(ty)?);
+        data.memories.push(store.new_memory(ty)?);
+    }
+    for ty in &module.tags {
+        data.tags.push(store.new_tag(ty)?);
     }
     store.functions.check_room(module.definitions.functions.len())?;
     for function in module.imported_functions()..next_index(module.definitions.functions.len()) {
@@ -330,36 +350,36 @@ fn new_segment(machine: &mut Machine, store: &mut StoreOpaque, instance: u32, se
 fn fill_tables(machine: &mut Machine, store: &mut StoreOpaque, instance: u32, module: &Inner) -> Result<()> {
     for (i, segment) in module.elements.iter().enumerate() {
         let ElementMode::Active { table, offset } = segment.mode else { continue };
-        let offset = low_word(machine.evaluate(store, instance, offset)?)?;
+        let offset = index(machine.evaluate(store, instance, offset)?)?;
         let data = &machine.instances[instance as usize];
         let (table, segment) = (data.tables[table as usize] as usize, data.segments[i] as usize);
         let length = store.roots.segments[segment].len();
-        let length = u32::try_from(length).expect("the validator limits the length of segments");
-        machine::init_table(store, (table, offset), (segment, 0), length)?;
+        machine::init_table(store, (table, offset), (segment, 0), length as u64)?;
         store.roots.segments[segment].clear(&mut store.heap)?;
     }
     Ok(())
 }
 
-/// Copies the active data segments into memory and drops them.
+/// Copies the active data segments into their memories and drops them.
 fn fill_memory(machine: &mut Machine, store: &mut StoreOpaque, instance: u32, module: &Inner) -> Result<()> {
     for (i, segment) in (0..).zip(&module.data) {
-        let Some(offset) = segment.offset else { continue };
-        let offset = low_word(machine.evaluate(store, instance, offset)?)?;
+        let Some((memory, offset)) = segment.target else { continue };
+        let offset = index(machine.evaluate(store, instance, offset)?)?;
         let data = &machine.instances[instance as usize];
-        let bytes = match data.memory.and_then(|memory| store.memories.get_mut(memory as usize)) {
-            Some(entity) => entity.memory.bytes_mut(),
-            None => &mut [],
-        };
+        let bytes = machine::memory_at(&mut store.memories, data, memory);
         let source = data.data(i);
-        let length = u32::try_from(source.len()).expect("a module is shorter than 4 GiB");
-        machine::init_memory(bytes, offset, source, 0, length)?;
+        machine::init_memory(bytes, offset, source, 0, source.len() as u64)?;
         data.drop_data(i);
     }
     Ok(())
 }
 
+/// A raw value that is an index: an `i32` or an `i64`.
+fn index(raw: RawVal) -> Result<u64> {
+    Ok(u64::try_from(raw).map_err(|_| Corruption::new(CorruptionKind::OutOfBounds, u32::MAX))?)
+}
+
 /// A raw value that takes 32 bits: an `i32` or a reference.
-fn low_word(raw: u64) -> Result<u32> {
+fn low_word(raw: RawVal) -> Result<u32> {
     Ok(u32::try_from(raw).map_err(|_| Corruption::new(CorruptionKind::OutOfBounds, u32::MAX))?)
 }

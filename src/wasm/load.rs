@@ -1,7 +1,8 @@
 //! The loader: bytes in, a module out.
 //!
 //! Sections are validated and taken over one after the other. A function body is validated first and translated right
-//! after, while it is in the cache.
+//! after, while it is in the cache. One that uses what is not supported is refused only when it is called, so that a
+//! helper which a compiler left behind unused does not make its module unloadable.
 
 use std::borrow::Cow;
 
@@ -13,17 +14,17 @@ use wasmparser::{
 
 use super::casts::Casts;
 use super::code::Code;
-use super::definitions::{Class, Definitions};
+use super::definitions::{Class, Definitions, RefKind, StructPlan};
 use super::error::{ModuleError, Refusal};
 use super::extern_type::ExternType;
 use super::module::{
-    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Table,
+    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Refused, Table,
 };
 use super::names::Names;
 use super::translate::{self, Subject};
 use super::types::register_group;
 use crate::memory::{Limits, MemoryType};
-use crate::store::{Engine, GlobalType, TableType};
+use crate::store::{Engine, GlobalType, TableType, TagType};
 use crate::types::{Mutability, RefType};
 
 /// The binary form of `bytes`, which are a binary module or text.
@@ -65,8 +66,8 @@ struct Loader {
     module: Inner,
     /// The types of the items of each index space, the imported ones first.
     tables: Vec<TableType>,
-    memories: Vec<MemoryType>,
     globals: Vec<GlobalType>,
+    tags: Vec<TagType>,
     /// Constant expressions, which come after the functions in the end.
     constants: Vec<Code>,
     allocations: FuncValidatorAllocations,
@@ -85,25 +86,29 @@ impl Loader {
                     types: Vec::new(),
                     functions: Vec::new(),
                     imported_functions: 0,
+                    memories: Vec::new(),
                     tables: Vec::new(),
                     globals: Vec::new(),
+                    tags: Vec::new(),
                 },
                 casts: Casts::default(),
                 code: Vec::new(),
+                refused: HashMap::new(),
                 imports: Vec::new(),
                 exports: Vec::new(),
                 export_names: HashMap::new(),
                 tables: Vec::new(),
                 memories: Vec::new(),
                 globals: Vec::new(),
+                tags: Vec::new(),
                 elements: Vec::new(),
                 data: Vec::new(),
                 start: None,
                 names: Names::default(),
             },
             tables: Vec::new(),
-            memories: Vec::new(),
             globals: Vec::new(),
+            tags: Vec::new(),
             constants: Vec::new(),
             allocations: FuncValidatorAllocations::default(),
         }
@@ -141,7 +146,7 @@ impl Loader {
                     let ty = self.table_type(table.ty, offset)?;
                     let init = match table.init {
                         wasmparser::TableInit::RefNull => null(ty.element()),
-                        wasmparser::TableInit::Expr(init) => self.constant(&init, class(ty.element()))?,
+                        wasmparser::TableInit::Expr(init) => self.constant(&init, Class::of(ty.element().into()))?,
                     };
                     self.add_table(ty);
                     self.module.tables.push(Table { ty, init });
@@ -150,12 +155,17 @@ impl Loader {
             Payload::MemorySection(memories) => {
                 for memory in memories.into_iter_with_offsets() {
                     let (offset, memory) = memory?;
-                    let ty = self.memory_type(memory, offset)?;
-                    self.memories.push(ty);
+                    let ty = self.add_memory(memory, offset)?;
                     self.module.memories.push(ty);
                 }
             }
-            Payload::TagSection(tags) => return unsupported("tags (exception handling)", tags.range().start),
+            Payload::TagSection(tags) => {
+                for tag in tags.into_iter_with_offsets() {
+                    let (offset, tag) = tag?;
+                    let ty = self.add_tag(tag, offset)?;
+                    self.module.tags.push(ty);
+                }
+            }
             Payload::GlobalSection(globals) => {
                 for global in globals.into_iter_with_offsets() {
                     let (offset, global) = global?;
@@ -204,17 +214,13 @@ impl Loader {
                 self.add_table(ty);
                 Imported::Table(ty)
             }
-            TypeRef::Memory(ty) => {
-                let ty = self.memory_type(ty, offset)?;
-                self.memories.push(ty);
-                Imported::Memory(ty)
-            }
+            TypeRef::Memory(ty) => Imported::Memory(self.add_memory(ty, offset)?),
             TypeRef::Global(ty) => {
                 let ty = self.global_type(ty, offset)?;
                 self.add_global(ty);
                 Imported::Global(ty)
             }
-            TypeRef::Tag(_) => return unsupported("tags (exception handling)", offset),
+            TypeRef::Tag(tag) => Imported::Tag(self.add_tag(tag, offset)?),
             TypeRef::FuncExact(_) => return unsupported("exact function imports", offset),
         };
         self.module.imports.push(Import { module: import.module.into(), name: import.name.into(), ty });
@@ -222,7 +228,7 @@ impl Loader {
     }
 
     fn add_table(&mut self, ty: TableType) {
-        self.module.definitions.tables.push(class(ty.element()));
+        self.module.definitions.tables.push(RefKind::of(ty.element()));
         self.tables.push(ty);
     }
 
@@ -231,28 +237,37 @@ impl Loader {
         self.globals.push(ty);
     }
 
+    fn add_tag(&mut self, tag: wasmparser::TagType, offset: u64) -> Result<TagType, ModuleError> {
+        let Definitions { engine, types, tags, .. } = &mut self.module.definitions;
+        let index = tag.func_type_idx;
+        let registered = &types[index as usize].ty;
+        let ty = TagType::from_registered(registered.clone())
+            .or_else(|_| unsupported("tags whose functions return something", offset))?;
+        tags.push((index, StructPlan::of_exceptions(engine, registered)));
+        self.tags.push(ty.clone());
+        Ok(ty)
+    }
+
     fn table_type(&self, ty: wasmparser::TableType, offset: u64) -> Result<TableType, ModuleError> {
-        if ty.table64 {
-            return unsupported("64-bit tables", offset);
-        }
         if ty.shared {
             return unsupported("shared tables", offset);
         }
         let element = self.module.definitions.ref_type(ty.element_type).map_err(|refusal| refusal.at(offset))?;
-        Ok(TableType::new(element, ty.initial, ty.maximum))
+        let make = if ty.table64 { TableType::new64 } else { TableType::new };
+        Ok(make(element, ty.initial, ty.maximum))
     }
 
-    fn memory_type(&self, ty: wasmparser::MemoryType, offset: u64) -> Result<MemoryType, ModuleError> {
-        if ty.memory64 {
-            return unsupported("64-bit memories", offset);
-        }
+    fn add_memory(&mut self, ty: wasmparser::MemoryType, offset: u64) -> Result<MemoryType, ModuleError> {
         if ty.shared {
             return unsupported("shared memories (threads)", offset);
         }
-        if !self.memories.is_empty() {
-            return unsupported("multiple memories", offset);
-        }
-        Ok(MemoryType::from(Limits::new(ty.initial, ty.maximum)))
+        let ty = if ty.memory64 {
+            MemoryType::new64(ty.initial, ty.maximum)
+        } else {
+            MemoryType::from(Limits::new(ty.initial, ty.maximum))
+        };
+        self.module.definitions.memories.push(ty);
+        Ok(ty)
     }
 
     fn global_type(&self, ty: wasmparser::GlobalType, offset: u64) -> Result<GlobalType, ModuleError> {
@@ -269,9 +284,9 @@ impl Loader {
                 (Item::Func(export.index), ExternType::Func(ty))
             }
             Kind::Table => (Item::Table(export.index), ExternType::Table(self.tables[index])),
-            Kind::Memory => (Item::Memory(export.index), ExternType::Memory(self.memories[index])),
+            Kind::Memory => (Item::Memory(export.index), ExternType::Memory(self.module.definitions.memories[index])),
             Kind::Global => (Item::Global(export.index), ExternType::Global(self.globals[index])),
-            Kind::Tag => unreachable!("modules with tags were refused before"),
+            Kind::Tag => (Item::Tag(export.index), ExternType::Tag(self.tags[index].clone())),
         };
         self.module.names.add_export(&export);
         self.module.export_names.insert(export.name.into(), self.module.exports.len());
@@ -288,7 +303,7 @@ impl Loader {
                 let ty = self.module.definitions.ref_type(ty).map_err(|refusal| refusal.at(offset))?;
                 let mut items = Vec::new();
                 for expression in expressions {
-                    items.push(self.constant(&expression?, class(ty))?);
+                    items.push(self.constant(&expression?, Class::of(ty.into()))?);
                 }
                 (ty, Items::Expressions(items.into()))
             }
@@ -306,11 +321,13 @@ impl Loader {
     }
 
     fn data(&mut self, segment: &wasmparser::Data<'_>) -> Result<(), ModuleError> {
-        let offset = match &segment.kind {
+        let target = match &segment.kind {
             wasmparser::DataKind::Passive => None,
-            wasmparser::DataKind::Active { offset_expr, .. } => Some(self.constant(offset_expr, Class::Num)?),
+            wasmparser::DataKind::Active { memory_index, offset_expr } => {
+                Some((*memory_index, self.constant(offset_expr, Class::Num)?))
+            }
         };
-        self.module.data.push(Data { bytes: segment.data.into(), offset });
+        self.module.data.push(Data { bytes: segment.data.into(), target });
         Ok(())
     }
 
@@ -354,7 +371,7 @@ impl Loader {
         validator.validate(body)?;
         self.allocations = validator.into_allocations();
 
-        let Inner { definitions, casts, code, .. } = &mut self.module;
+        let Inner { definitions, casts, code, refused, .. } = &mut self.module;
         let offset = body.range().start;
         let mut locals = Vec::new();
         for local in body.get_locals_reader()? {
@@ -366,18 +383,23 @@ impl Loader {
         let fuel = definitions.engine.config().consumes_fuel();
         let subject = Subject { params: &signature.params, locals: &locals, results: &signature.results, fuel };
         let operators = body.get_operators_reader()?;
-        code.push(translate::translate(definitions, casts, subject, operators)?);
+        match translate::translate(definitions, casts, subject, operators) {
+            Ok(translated) => code.push(translated),
+            // A function that is never called does no harm.
+            Err(ModuleError::Unsupported { what, offset, .. }) => {
+                let index = u32::try_from(code.len()).expect("limited by the validator");
+                code.push(Code::refused(&signature.params, &signature.results));
+                refused.insert(index, Refused { what, offset });
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 }
 
-fn class(ty: RefType) -> Class {
-    if ty.is_vmgcref_type() { Class::Ref } else { Class::Num }
-}
-
 fn null(ty: RefType) -> Constant {
-    match class(ty) {
-        Class::Num => Constant::Number(0),
-        Class::Ref => Constant::Null,
+    match RefKind::of(ty) {
+        RefKind::Func => Constant::Number(0),
+        RefKind::Gc => Constant::Null,
     }
 }

@@ -9,7 +9,7 @@
 //!     |        |
 //!   load ---- translate   sections and types  ----  function bodies to internal code
 //!     |        |
-//!   definitions, types, casts, names     what a module defines
+//!   definitions, types, casts, handlers, names     what a module defines
 //!     |
 //!   code          the internal instruction set: registers in two frames, 8 bytes an instruction
 //! ```
@@ -18,7 +18,8 @@
 //!
 //! What it promises:
 //!
-//! - a module is validated before anything of it runs, and what is not supported is refused by name when it is loaded;
+//! - a module is validated before anything of it runs, and what is not supported is refused by name: when it is
+//!   loaded, or, inside of a function, when that is called;
 //! - guests never use the host's stack for their calls, and a runaway one ends with a trap;
 //! - the roots of a guest are exact: references live in a stack of their own, and nothing else does.
 
@@ -29,6 +30,7 @@ mod code;
 mod definitions;
 mod error;
 mod extern_type;
+mod handlers;
 mod instance;
 mod linker;
 mod load;

@@ -14,7 +14,7 @@ use super::load;
 use super::names::Names;
 use crate::memory::MemoryType;
 use crate::object::ObjectType;
-use crate::store::{Engine, GlobalType, TableType};
+use crate::store::{Engine, GlobalType, TableType, TagType};
 use crate::types::{RefType, RegisteredType};
 
 /// A module: validated, translated and ready to be instantiated, any number of times, in any store of its engine.
@@ -30,16 +30,27 @@ pub(super) struct Inner {
     pub(super) casts: Casts,
     /// The functions that the module defines, then its constant expressions.
     pub(super) code: Vec<Code>,
+    /// Those of them that cannot be run, and why.
+    pub(super) refused: HashMap<u32, Refused>,
     pub(super) imports: Vec<Import>,
     pub(super) exports: Vec<Export>,
     pub(super) export_names: HashMap<Box<str>, usize>,
     pub(super) tables: Vec<Table>,
     pub(super) memories: Vec<MemoryType>,
     pub(super) globals: Vec<Global>,
+    pub(super) tags: Vec<TagType>,
     pub(super) elements: Vec<Elements>,
     pub(super) data: Vec<Data>,
     pub(super) start: Option<u32>,
     pub(super) names: Names,
+}
+
+/// Why a function cannot be run.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What it uses that is not supported, and where in the binary.
+    pub(super) what: String,
+    pub(super) offset: u64,
 }
 
 /// An import: where it is to come from, and what it has to be.
@@ -58,6 +69,7 @@ pub(super) enum Imported {
     Table(TableType),
     Memory(MemoryType),
     Global(GlobalType),
+    Tag(TagType),
 }
 
 /// An export: its name and what it is.
@@ -75,6 +87,7 @@ pub(super) enum Item {
     Table(u32),
     Memory(u32),
     Global(u32),
+    Tag(u32),
 }
 
 /// A constant expression.
@@ -134,15 +147,16 @@ pub(super) enum ElementMode {
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) bytes: Box<[u8]>,
-    /// Where it is copied when the module is instantiated; `None`: used by instructions only.
-    pub(super) offset: Option<Constant>,
+    /// The memory that it is copied to when the module is instantiated, and where; `None`: used by instructions only.
+    pub(super) target: Option<(u32, Constant)>,
 }
 
 impl Module {
     /// Loads a module from its binary form, or from its text form.
     ///
     /// # Errors
-    /// If it is no module, is not valid, uses what this engine does not support, or is too large.
+    /// If it is no module, is not valid, uses what this engine does not support, or is too large. An instruction that is
+    /// not supported is no error here but when its function is called.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module, ModuleError> {
         let bytes = load::binary(bytes.as_ref())?;
         Ok(Module(Arc::new(load::load(engine, &bytes)?)))
@@ -255,11 +269,19 @@ impl Imported {
             Imported::Table(ty) => ExternType::Table(*ty),
             Imported::Memory(ty) => ExternType::Memory(*ty),
             Imported::Global(ty) => ExternType::Global(*ty),
+            Imported::Tag(ty) => ExternType::Tag(ty.clone()),
         }
     }
 }
 
 impl Inner {
+    /// The error for a call of the function whose code, which was refused, has this index.
+    pub(super) fn refusal(&self, code: u32) -> ModuleError {
+        let Refused { what, offset } = &self.refused[&code];
+        let function = Some(self.names.describe(self.imported_functions() + code));
+        ModuleError::Unsupported { what: what.clone(), offset: *offset, function }
+    }
+
     /// The number of functions that are imported; code 0 is the function after them.
     pub(super) fn imported_functions(&self) -> u32 {
         self.definitions.imported_functions

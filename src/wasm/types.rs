@@ -1,6 +1,6 @@
 //! From the types that `wasmparser` reads to those of the engine.
 
-use super::definitions::{Class, Defined, Definitions};
+use super::definitions::{Class, Defined, Definitions, RefKind};
 use super::error::{ModuleError, Refusal};
 use crate::types::{
     ArrayType, CompositeKind, CompositeType, FieldType, FuncType, HeapType, Mutability, RefType, RegisteredType,
@@ -83,7 +83,7 @@ impl Scope<'_> {
             wasmparser::ValType::I64 => ValType::I64,
             wasmparser::ValType::F32 => ValType::F32,
             wasmparser::ValType::F64 => ValType::F64,
-            wasmparser::ValType::V128 => return unsupported("values of type v128 (SIMD)"),
+            wasmparser::ValType::V128 => ValType::V128,
             wasmparser::ValType::Ref(ty) => ValType::Ref(self.ref_type(ty)?),
         })
     }
@@ -109,7 +109,8 @@ impl Scope<'_> {
                 Abstract::NoExtern => HeapType::NoExtern,
                 Abstract::Func => HeapType::Func,
                 Abstract::NoFunc => HeapType::NoFunc,
-                Abstract::Exn | Abstract::NoExn => return unsupported("exception references (exception handling)"),
+                Abstract::Exn => HeapType::Exn,
+                Abstract::NoExn => HeapType::NoExn,
                 Abstract::Cont | Abstract::NoCont => return unsupported("stack switching"),
             }),
         }
@@ -155,16 +156,20 @@ impl Definitions {
     /// Where values of type `ty` live.
     pub(super) fn class(&self, ty: wasmparser::ValType) -> Class {
         match ty {
-            wasmparser::ValType::Ref(ty) => self.heap_class(ty.heap_type()),
+            wasmparser::ValType::Ref(ty) => match self.ref_kind(ty.heap_type()) {
+                RefKind::Func => Class::Num,
+                RefKind::Gc => Class::Ref,
+            },
+            wasmparser::ValType::V128 => Class::Vec,
             _ => Class::Num,
         }
     }
 
-    /// Where references to `ty` live.
-    pub(super) fn heap_class(&self, ty: wasmparser::HeapType) -> Class {
+    /// What sort of references those to `ty` are.
+    pub(super) fn ref_kind(&self, ty: wasmparser::HeapType) -> RefKind {
         match self.scope().heap_type(ty) {
-            Ok(ty) if !ty.is_vmgcref_type() => Class::Num,
-            _ => Class::Ref,
+            Ok(ty) if !ty.is_vmgcref_type() => RefKind::Func,
+            _ => RefKind::Gc,
         }
     }
 

@@ -33,7 +33,8 @@ pub(super) fn items(store: &mut Store<()>) -> Result<Vec<HostItem>> {
         ("spectest", "global_f32", global(store, ValType::F32, Val::from(666.6_f32))?),
         ("spectest", "global_f64", global(store, ValType::F64, Val::from(666.6_f64))?),
         ("spectest", "memory", Memory::new(&mut *store, MemoryType::new(1, Some(2)))?.into()),
-        ("spectest", "table", table(store)?),
+        ("spectest", "table", table(store, TableType::new(RefType::FUNCREF, 10, Some(20)))?),
+        ("spectest", "table64", table(store, TableType::new64(RefType::FUNCREF, 10, Some(20)))?),
         ("tumulus", "gc", Func::wrap(&mut *store, |mut caller: Caller<'_, ()>| caller.gc())?.into()),
         ("tumulus", "collections", {
             let collections = |caller: Caller<'_, ()>| caller.heap_stats().collections.cast_signed();
@@ -46,7 +47,6 @@ pub(super) fn items(store: &mut Store<()>) -> Result<Vec<HostItem>> {
     ])
 }
 
-fn table(store: &mut Store<()>) -> Result<Extern> {
-    let ty = TableType::new(RefType::FUNCREF, 10, Some(20));
+fn table(store: &mut Store<()>, ty: TableType) -> Result<Extern> {
     Ok(Table::new(store, ty, Val::FuncRef(None))?.into())
 }

@@ -124,6 +124,7 @@ fn null_fits(wanted: Option<&TextHeapType<'_>>, came: Val) -> bool {
         Val::AnyRef(object) => {
             (object.is_none(), &[Heap::Any, Heap::Eq, Heap::I31, Heap::Struct, Heap::Array, Heap::None][..])
         }
+        Val::ExnRef(exception) => (exception.is_none(), &[Heap::Exn, Heap::NoExn][..]),
         _ => (false, &[][..]),
     };
     is_null
@@ -234,6 +235,8 @@ fn show(scope: &Scope<'_>, came: Val) -> String {
             },
             Err(error) => error.to_string(),
         },
+        Val::ExnRef(None) => "(ref.null exn)".to_owned(),
+        Val::ExnRef(Some(_)) => "(ref.exn)".to_owned(),
         number => show_number(number),
     }
 }

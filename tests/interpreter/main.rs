@@ -5,12 +5,14 @@
 
 mod calls;
 mod control;
+mod exceptions;
 mod failures;
 mod linking;
 mod loading;
 mod memories;
 mod numerics;
 mod objects;
+mod vectors;
 
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::Result;

@@ -113,3 +113,75 @@ fn tables_of_references_survive_collections() {
     // Element 4 was 30 before the copy brought element 3, null, there.
     assert_eq!(guest.i32("f", &[]), 5 + 30 + 200 + 1);
 }
+
+#[test]
+fn each_instruction_means_the_memory_that_it_names() {
+    let mut guest = Guest::new(
+        r#"(module
+             (memory $a 1) (memory $b (export "b") 1 3) (memory $c i64 1 2)
+             (data $d "abcdef")
+             (func (export "f") (result i64)
+               (i32.store8 $b (i32.const 70) (i32.const 0xB2))
+               (i32.store8 (i32.const 70) (i32.const 0xA1))
+               (i64.store8 $c (i64.const 70) (i64.const 0xC3))
+               ;; From one memory to the next, with sizes of both kinds.
+               (memory.copy $c $b (i64.const 1) (i32.const 70) (i32.const 1))
+               (memory.copy $b $a (i32.const 71) (i32.const 70) (i32.const 1))
+               (memory.copy $c $c (i64.const 2) (i64.const 70) (i64.const 1))
+               (memory.fill $c (i64.const 3) (i32.const 0xD4) (i64.const 1))
+               (memory.init $c $d (i64.const 4) (i32.const 4) (i32.const 2))
+               (i64.store8 $c (i64.const 6) (i64.load8_u $b offset=70 (i32.const 1)))
+               (i64.load $c (i64.const 0)))
+             (func (export "sizes") (result i64)
+               (drop (memory.grow $b (i32.const 1)))
+               (drop (memory.grow $c (i64.const 1)))
+               (i64.add
+                 (i64.mul (i64.const 100) (i64.extend_i32_u (memory.size)))
+                 (i64.add (i64.mul (i64.const 10) (i64.extend_i32_u (memory.size $b))) (memory.size $c))))
+             (func (export "fails") (result i64)
+               (i64.add (i64.extend_i32_s (memory.grow $b (i32.const 5))) (memory.grow $c (i64.const -1)))))"#,
+    );
+    let mut i64 = |name: &str| guest.call(name, &[]).unwrap()[0].i64().unwrap();
+    assert_eq!(i64("f"), 0x00A1_6665_D4C3_B200);
+    assert_eq!(i64("sizes"), 122);
+    assert_eq!(i64("fails"), -2);
+    assert_eq!(guest.instance.get_memory(&mut guest.store, "b").unwrap().size(&guest.store), 2);
+}
+
+/// S11 and its kin: an address and an offset of 64 bits each do not wrap around.
+#[test]
+fn addresses_of_64_bits_end_where_the_memory_does() {
+    let mut guest = Guest::new(
+        r#"(module (memory i64 1) (table $t i64 3 funcref) (elem declare func $f) (func $f)
+             (func (export "load") (param i64) (result i32) (i32.load8_u offset=0xffff (local.get 0)))
+             (func (export "far") (param i64) (result i32) (i32.load8_u offset=0xffff_ffff_ffff_ffff (local.get 0)))
+             (func (export "store") (param i64) (i64.store offset=1 (local.get 0) (i64.const 0)))
+             (func (export "fill") (param i64) (memory.fill (local.get 0) (i32.const 0) (i64.const 1)))
+             (func (export "size") (param i64) (memory.fill (i64.const 1) (i32.const 0) (local.get 0)))
+             (func (export "copy") (param i64) (memory.copy (i64.const 0) (local.get 0) (i64.const 2)))
+             (func (export "get") (param i64) (result i32) (ref.is_null (table.get $t (local.get 0))))
+             (func (export "call") (param i64) (call_indirect $t (local.get 0)))
+             (func (export "grow") (param i64) (result i64) (table.grow $t (ref.func $f) (local.get 0))))"#,
+    );
+    assert_eq!(guest.call("load", &[Val::I64(0)]).unwrap()[0].i32(), Some(0));
+    for (name, address, trap) in [
+        ("load", 1, Trap::MemoryOutOfBounds),
+        ("load", -1, Trap::MemoryOutOfBounds),
+        ("load", 1 << 32, Trap::MemoryOutOfBounds),
+        ("far", 1, Trap::MemoryOutOfBounds),
+        ("far", -1, Trap::MemoryOutOfBounds),
+        ("store", -1, Trap::MemoryOutOfBounds),
+        ("store", 65_528, Trap::MemoryOutOfBounds),
+        ("fill", -1, Trap::MemoryOutOfBounds),
+        ("size", -1, Trap::MemoryOutOfBounds),
+        ("copy", -1, Trap::MemoryOutOfBounds),
+        ("get", 1 << 32, Trap::TableOutOfBounds),
+        ("get", -1, Trap::TableOutOfBounds),
+        ("call", 1 << 32, Trap::TableOutOfBounds),
+    ] {
+        assert_eq!(guest.call(name, &[Val::I64(address)]).unwrap_err().trap(), Some(trap), "{name} {address:#x}");
+    }
+    for (delta, old) in [(2, 3), (-1, -1), (1 << 40, -1), (0, 5)] {
+        assert_eq!(guest.call("grow", &[Val::I64(delta)]).unwrap()[0].i64(), Some(old), "{delta}");
+    }
+}

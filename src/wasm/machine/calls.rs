@@ -15,6 +15,8 @@ pub(super) enum Next {
     Local(Num, Ref, u16),
     /// To run this call, of any other kind.
     Other(Op),
+    /// To throw what this instruction says.
+    Throw(Op),
 }
 
 impl Machine {
@@ -34,6 +36,7 @@ impl Machine {
                 Ok(None)
             }
             Next::Other(op) => self.call_other(store, op, pc),
+            Next::Throw(op) => self.throw(store, op, pc),
         }
     }
 
@@ -47,9 +50,9 @@ impl Machine {
         let (n, r, raw, tail) = match (op, word) {
             (Op::CallFar(n, r), Op::Index(function)) => (n, r, instance.functions[function as usize], false),
             (Op::TailCall(n, r), Op::Index(function)) => (n, r, instance.functions[function as usize], true),
-            (Op::CallIndirect(n, r, index) | Op::TailCallIndirect(n, r, index), Op::TableIndex(table, ty)) => {
+            (Op::CallIndirect(n, r, index) | Op::TailCallIndirect(n, r, index), Op::IndexPair(table, ty)) => {
                 let table = &store.roots.tables[instance.tables[usize::from(table)] as usize];
-                let raw = table.elements.get(nums.get32(index) as usize).ok_or(Trap::TableOutOfBounds)?;
+                let raw = table.elements.get(to_usize(nums.get(index))).ok_or(Trap::TableOutOfBounds)?;
                 if raw == 0 {
                     return Err(Trap::IndirectCallToNull.into());
                 }
@@ -143,10 +146,16 @@ pub(super) fn bad_id(raw: u32) -> Corruption {
     Corruption::new(CorruptionKind::BadFunctionId, raw)
 }
 
+/// An index into something of the host's; one that does not fit is outside of everything.
+#[inline(always)]
+pub(super) fn to_usize(index: u64) -> usize {
+    usize::try_from(index).unwrap_or(usize::MAX)
+}
+
 fn slot(base: u32, register: u16) -> usize {
     base as usize + usize::from(register)
 }
 
-fn to_pc(pc: usize) -> u32 {
+pub(super) fn to_pc(pc: usize) -> u32 {
     u32::try_from(pc).expect("code is shorter than 4 GiB")
 }

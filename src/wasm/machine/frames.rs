@@ -7,7 +7,7 @@ use super::super::code::Code;
 use super::super::instance::InstanceData;
 use super::numbers::WINDOW;
 use crate::error::{Error, FrameInfo, Trap};
-use crate::store::{GuestFunc, StoreOpaque};
+use crate::store::{GuestFunc, MemoryEntity, StoreOpaque};
 
 /// How deep calls may nest. The stacks bound most programs before; this bounds functions without any slot.
 const FRAMES_MAX: usize = 1 << 18;
@@ -157,20 +157,29 @@ pub(super) fn window<N>(stack: &mut [N], base: u32) -> &mut [N; WINDOW] {
     slots.try_into().expect("a window's length")
 }
 
-/// The bytes of the linear memory of `instance`, none if it has no memory.
+/// The bytes of linear memory 0 of `instance`, none if it has no memory.
 #[inline(always)]
-pub(super) fn memory_of<'s>(memories: &'s mut [crate::store::MemoryEntity], instance: &InstanceData) -> &'s mut [u8] {
-    match instance.memory.and_then(|index| memories.get_mut(index as usize)) {
+pub(super) fn memory_of<'s>(memories: &'s mut [MemoryEntity], instance: &InstanceData) -> &'s mut [u8] {
+    match instance.memories.first().and_then(|&index| memories.get_mut(index as usize)) {
         Some(entity) => entity.memory.bytes_mut(),
         None => &mut [],
     }
 }
 
+/// The bytes of linear memory `memory` of `instance`.
+pub(in super::super) fn memory_at<'s>(
+    memories: &'s mut [MemoryEntity],
+    instance: &InstanceData,
+    memory: u32,
+) -> &'s mut [u8] {
+    memories[instance.memories[memory as usize] as usize].memory.bytes_mut()
+}
+
 /// Charges fuel for an operation on `units` bytes or elements, if fuel is charged at all.
-pub(super) fn charge(store: &mut StoreOpaque, units: u32) -> Result<(), Trap> {
+pub(super) fn charge(store: &mut StoreOpaque, units: u64) -> Result<(), Trap> {
     if store.engine.config().consumes_fuel() {
         // An eighth: a bulk operation moves that many in the time of a simple instruction.
-        let left = store.fuel.checked_sub(u64::from(units / 8));
+        let left = store.fuel.checked_sub(units / 8);
         store.fuel = left.ok_or(Trap::OutOfFuel)?;
     }
     Ok(())

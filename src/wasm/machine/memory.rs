@@ -1,7 +1,10 @@
 //! Accesses to linear memory.
+//!
+//! Addresses, sizes and offsets are taken as 64 bits wherever the memory may have such addresses: a number slot holds
+//! a 32-bit one zero-extended.
 
 use super::super::code::{Load, Num, Width};
-use super::super::instance::InstanceData;
+use super::calls::to_usize;
 use super::numbers::Numbers;
 use crate::error::Trap;
 use crate::store::StoreOpaque;
@@ -53,71 +56,83 @@ pub(super) trait ReadBytes<E> {
 /// A place in linear memory.
 pub(super) struct Place<'b> {
     pub(super) bytes: &'b [u8],
-    pub(super) address: u32,
-    pub(super) offset: u32,
+    pub(super) address: u64,
+    pub(super) offset: u64,
 }
 
 impl ReadBytes<Trap> for Place<'_> {
     fn read<const N: usize>(&self) -> Result<[u8; N], Trap> {
-        load(self.bytes, self.address, self.offset)
+        let at = to_usize(self.address.saturating_add(self.offset));
+        let bytes = self.bytes.get(at..at.saturating_add(N)).and_then(<[u8]>::first_chunk);
+        bytes.copied().ok_or(Trap::MemoryOutOfBounds)
     }
+}
+
+/// Writes bytes at `address + offset`.
+pub(super) fn write(bytes: &mut [u8], address: u64, offset: u64, value: &[u8]) -> Result<(), Trap> {
+    let at = to_usize(address.saturating_add(offset));
+    let place = bytes.get_mut(at..at.saturating_add(value.len())).ok_or(Trap::MemoryOutOfBounds)?;
+    place.copy_from_slice(value);
+    Ok(())
 }
 
 /// Writes the low bytes of a number.
-pub(super) fn store_as(width: Width, bytes: &mut [u8], address: u32, offset: u32, value: u64) -> Result<(), Trap> {
-    let [v0, v1, v2, v3, ..] = value.to_le_bytes();
-    match width {
-        Width::B1 => store(bytes, address, offset, [v0]),
-        Width::B2 => store(bytes, address, offset, [v0, v1]),
-        Width::B4 => store(bytes, address, offset, [v0, v1, v2, v3]),
-        Width::B8 => store(bytes, address, offset, value.to_le_bytes()),
-    }
+pub(super) fn store_as(width: Width, bytes: &mut [u8], address: u64, offset: u64, value: u64) -> Result<(), Trap> {
+    let value = value.to_le_bytes();
+    write(bytes, address, offset, &value[..width.bytes() as usize])
 }
 
-/// The size of the memory in pages.
-pub(super) fn size(bytes: &[u8]) -> u32 {
-    // A 32-bit memory has at most 2^16 pages.
-    u32::try_from(bytes.len() >> 16).unwrap_or(u32::MAX)
-}
-
-/// Grows the memory by `pages`: its size before, or -1 if it cannot grow.
-pub(super) fn grow(store: &mut StoreOpaque, instance: &InstanceData, pages: u32) -> u32 {
-    let old = instance.memory.and_then(|index| store.grow_memory(index, u64::from(pages)).ok());
-    old.and_then(|old| u32::try_from(old).ok()).unwrap_or(u32::MAX)
+/// Grows the memory with this index in the store by `pages`: its size before, or -1 if it cannot grow.
+pub(super) fn grow(store: &mut StoreOpaque, memory: u32, pages: u64) -> u64 {
+    let failed = if store.memories[memory as usize].ty.is_64() { u64::MAX } else { u64::from(u32::MAX) };
+    store.grow_memory(memory, pages).unwrap_or(failed)
 }
 
 /// `memory.fill`.
 pub(super) fn fill(bytes: &mut [u8], nums: &Numbers<'_>, [d, value, n]: [Num; 3]) -> Result<(), Trap> {
     let [value, ..] = nums.get(value).to_le_bytes();
-    range_mut(bytes, nums.get32(d), nums.get32(n))?.fill(value);
+    range_mut(bytes, nums.get(d), nums.get(n))?.fill(value);
     Ok(())
 }
 
-/// `memory.copy`.
-pub(super) fn copy(bytes: &mut [u8], nums: &Numbers<'_>, [d, s, n]: [Num; 3]) -> Result<(), Trap> {
-    let [d, s, n] = [d, s, n].map(|a| nums.get32(a) as usize);
-    let fits = |start: usize| start.checked_add(n).is_some_and(|end| end <= bytes.len());
-    if !fits(s) || !fits(d) {
-        return Err(Trap::MemoryOutOfBounds);
+/// `memory.copy` between the memories with these indices in the store.
+pub(super) fn copy(
+    store: &mut StoreOpaque,
+    (target, to): (u32, u64),
+    (source, from): (u32, u64),
+    n: u64,
+) -> Result<(), Trap> {
+    match store.memories.get_disjoint_mut([target as usize, source as usize]) {
+        Ok([target, source]) => {
+            let bytes = range(source.memory.bytes_mut(), from, n)?;
+            range_mut(target.memory.bytes_mut(), to, n)?.copy_from_slice(bytes);
+        }
+        // One memory: the ranges may overlap.
+        Err(_) => {
+            let bytes = store.memories[target as usize].memory.bytes_mut();
+            range(bytes, from, n)?;
+            range(bytes, to, n)?;
+            let [to, from, n] = [to, from, n].map(to_usize);
+            bytes.copy_within(from..from + n, to);
+        }
     }
-    bytes.copy_within(s..s + n, d);
     Ok(())
 }
 
 /// Copies `n` bytes of a data segment from `source` on to `address`.
-pub(in super::super) fn init(bytes: &mut [u8], address: u32, data: &[u8], source: u32, n: u32) -> Result<(), Trap> {
+pub(in super::super) fn init(bytes: &mut [u8], address: u64, data: &[u8], source: u64, n: u64) -> Result<(), Trap> {
     let from = range(data, source, n)?;
     range_mut(bytes, address, n)?.copy_from_slice(from);
     Ok(())
 }
 
 /// `n` bytes from `start` on.
-pub(super) fn range(bytes: &[u8], start: u32, n: u32) -> Result<&[u8], Trap> {
-    let start = start as usize;
-    bytes.get(start..start.saturating_add(n as usize)).ok_or(Trap::MemoryOutOfBounds)
+pub(super) fn range(bytes: &[u8], start: u64, n: u64) -> Result<&[u8], Trap> {
+    let start = to_usize(start);
+    bytes.get(start..start.saturating_add(to_usize(n))).ok_or(Trap::MemoryOutOfBounds)
 }
 
-fn range_mut(bytes: &mut [u8], start: u32, n: u32) -> Result<&mut [u8], Trap> {
-    let start = start as usize;
-    bytes.get_mut(start..start.saturating_add(n as usize)).ok_or(Trap::MemoryOutOfBounds)
+fn range_mut(bytes: &mut [u8], start: u64, n: u64) -> Result<&mut [u8], Trap> {
+    let start = to_usize(start);
+    bytes.get_mut(start..start.saturating_add(to_usize(n))).ok_or(Trap::MemoryOutOfBounds)
 }

@@ -3,7 +3,9 @@
 //! ```text
 //!   run         the dispatch loop
 //!    |-- calls      who is called, and with which frame
+//!    |-- exceptions what is thrown, and who catches it
 //!    |-- rare       what takes a second dispatch: tables, bulk operations, arrays
+//!    |    `-- vectors    vectors, which are only moved
 //!    |-- objects    structs, arrays, global references
 //!    |-- memory     linear memory
 //!    |-- numbers    the number frame and arithmetic
@@ -17,15 +19,18 @@
 //! hold references or null from its beginning on, so a collection may happen at any instruction that allocates.
 
 mod calls;
+mod exceptions;
 mod frames;
 mod memory;
 mod numbers;
 mod objects;
 mod rare;
 mod run;
+mod vectors;
 
 use std::any::Any;
 
+pub(super) use self::frames::memory_at;
 pub(super) use self::memory::init as init_memory;
 pub(super) use self::rare::init_table;
 
@@ -33,7 +38,7 @@ use self::frames::Stacks;
 use super::instance::InstanceData;
 use super::module::Constant;
 use crate::error::{Error, Result};
-use crate::store::{GuestFunc, GuestRunner, Pause, StoreOpaque};
+use crate::store::{GuestFunc, GuestRunner, Pause, RawVal, StoreOpaque};
 use crate::types::{FuncType, ValType};
 
 /// The runner of a store's guests.
@@ -76,10 +81,11 @@ fn func_type(instances: &[InstanceData], func: GuestFunc) -> &FuncType {
     ty.expect("functions have function types")
 }
 
-/// How many of `types` are numbers, and how many references.
+/// How many slots of each frame values of `types` take.
 fn count(types: &[ValType]) -> (usize, usize) {
     let refs = types.iter().filter(|ty| ty.is_vmgcref_type()).count();
-    (types.len() - refs, refs)
+    let vectors = types.iter().filter(|&&ty| ty == ValType::V128).count();
+    (types.len() - refs + vectors, refs)
 }
 
 impl Machine {
@@ -89,12 +95,12 @@ impl Machine {
     }
 
     /// The raw value of a constant expression of instance `instance`.
-    pub(super) fn evaluate(&mut self, store: &mut StoreOpaque, instance: u32, constant: Constant) -> Result<u64> {
+    pub(super) fn evaluate(&mut self, store: &mut StoreOpaque, instance: u32, constant: Constant) -> Result<RawVal> {
         let index = match constant {
-            Constant::Number(bits) => return Ok(bits),
+            Constant::Number(bits) => return Ok(bits.into()),
             Constant::Null => return Ok(0),
             Constant::Func(index) => {
-                return Ok(u64::from(self.instances[instance as usize].functions[index as usize]));
+                return Ok(self.instances[instance as usize].functions[index as usize].into());
             }
             Constant::Code(index) => index,
         };
@@ -103,9 +109,10 @@ impl Machine {
         self.run(store)?;
         let done = self.finish(store);
         let code = &self.instances[instance as usize].module.code[index as usize];
-        Ok(match code.ref_results {
-            0 => self.stacks.numbers[done.nums],
-            _ => u64::from(store.roots.stack.slots[done.refs]),
+        Ok(match (code.num_results, code.ref_results) {
+            (2, _) => whole([self.stacks.numbers[done.nums], self.stacks.numbers[done.nums + 1]]),
+            (_, 0) => self.stacks.numbers[done.nums].into(),
+            _ => store.roots.stack.slots[done.refs].into(),
         })
     }
 
@@ -156,7 +163,7 @@ impl GuestRunner for Machine {
         self
     }
 
-    fn enter(&mut self, store: &mut StoreOpaque, func: GuestFunc, args: &[u64]) -> Result<()> {
+    fn enter(&mut self, store: &mut StoreOpaque, func: GuestFunc, args: &[RawVal]) -> Result<()> {
         let (nums, refs) = self.free_slots(store);
         let code = &self.instances[func.instance as usize].module.code[func.index as usize];
         let first_frame = self.stacks.frames.len();
@@ -191,20 +198,20 @@ impl GuestRunner for Machine {
         }
     }
 
-    fn take_results(&mut self, store: &mut StoreOpaque, out: &mut Vec<u64>) {
+    fn take_results(&mut self, store: &mut StoreOpaque, out: &mut Vec<RawVal>) {
         let done = self.finish(store);
         let types = func_type(&self.instances, done.func).results();
         read(types, &self.stacks.numbers[done.nums..], &store.roots.stack.slots[done.refs..], out);
     }
 
-    fn host_args(&self, store: &StoreOpaque, out: &mut Vec<u64>) {
+    fn host_args(&self, store: &StoreOpaque, out: &mut Vec<RawVal>) {
         let Some(pending) = self.activations.last().and_then(|activation| activation.pending) else { return };
         let entity = store.functions.get(pending.func);
         let types = entity.and_then(|entity| entity.ty.as_func()).map_or(&[][..], |ty| ty.params());
         read(types, &self.stacks.numbers[pending.nums..], &store.roots.stack.slots[pending.refs..], out);
     }
 
-    fn host_results(&mut self, store: &mut StoreOpaque, results: &[u64]) {
+    fn host_results(&mut self, store: &mut StoreOpaque, results: &[RawVal]) {
         let Some(pending) = self.activations.last_mut().and_then(|activation| activation.pending.take()) else {
             return;
         };
@@ -216,30 +223,68 @@ impl GuestRunner for Machine {
         stack.top = stack.top.max(pending.refs + refs);
     }
 
-    fn unwind(&mut self, store: &mut StoreOpaque, error: &mut Error) {
-        self.fail(store, error);
+    fn host_failed(&mut self, store: &mut StoreOpaque, mut error: Error) -> Result<()> {
+        if let Some(exception) = store.thrown(&error) {
+            match self.catch(store, exception) {
+                Ok(true) => {
+                    if let Some(activation) = self.activations.last_mut() {
+                        activation.pending = None;
+                    }
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(corruption) => error = corruption.into(),
+            }
+        }
+        self.fail(store, &mut error);
+        Err(error)
+    }
+
+    fn abandon(&mut self, store: &mut StoreOpaque) {
+        self.finish(store);
     }
 }
 
 /// Puts raw values of `types` into the two frames.
-fn write(types: &[ValType], values: &[u64], nums: &mut [u64], refs: &mut [u32]) {
+fn write(types: &[ValType], values: &[RawVal], nums: &mut [u64], refs: &mut [u32]) {
     let (mut nums, mut refs) = (nums.iter_mut(), refs.iter_mut());
     for (ty, &value) in types.iter().zip(values) {
+        let [low, high] = halves(value);
         if ty.is_vmgcref_type() {
-            if let (Some(slot), Ok(value)) = (refs.next(), u32::try_from(value)) {
+            if let (Some(slot), Ok(value)) = (refs.next(), u32::try_from(low)) {
                 *slot = value;
             }
         } else if let Some(slot) = nums.next() {
-            *slot = value;
+            *slot = low;
+            if *ty == ValType::V128
+                && let Some(slot) = nums.next()
+            {
+                *slot = high;
+            }
         }
     }
 }
 
 /// Appends the raw values of `types` that lie in the two frames.
-fn read(types: &[ValType], nums: &[u64], refs: &[u32], out: &mut Vec<u64>) {
+fn read(types: &[ValType], nums: &[u64], refs: &[u32], out: &mut Vec<RawVal>) {
     let (mut nums, mut refs) = (nums.iter().copied(), refs.iter().copied());
     for ty in types {
-        let value = if ty.is_vmgcref_type() { refs.next().map(u64::from) } else { nums.next() };
+        let value = match ty {
+            ValType::V128 => nums.next().zip(nums.next()).map(|(low, high)| whole([low, high])),
+            _ if ty.is_vmgcref_type() => refs.next().map(RawVal::from),
+            _ => nums.next().map(RawVal::from),
+        };
         out.extend(value);
     }
+}
+
+/// A vector as the two slots that it takes, the low one first.
+#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart")]
+fn halves(vector: u128) -> [u64; 2] {
+    [vector as u64, (vector >> 64) as u64]
+}
+
+/// The vector in two slots.
+fn whole([low, high]: [u64; 2]) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }

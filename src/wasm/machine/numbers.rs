@@ -6,6 +6,7 @@
 )]
 
 use super::super::code::Num;
+use super::{halves, whole};
 use crate::error::Trap;
 
 /// Slots that a register can name: a frame is seen through a window of this many, so that no access needs a check.
@@ -23,6 +24,19 @@ impl Numbers<'_> {
     #[inline(always)]
     pub(super) fn set(&mut self, d: Num, value: u64) {
         self.0[usize::from(d.0)] = value;
+    }
+
+    /// The vector in `a` and the register behind it.
+    #[inline(always)]
+    pub(super) fn get_vec(&self, a: Num) -> u128 {
+        let first = usize::from(a.0);
+        whole([self.0[first], self.0[first + 1]])
+    }
+
+    #[inline(always)]
+    pub(super) fn set_vec(&mut self, d: Num, value: u128) {
+        let first = usize::from(d.0);
+        [self.0[first], self.0[first + 1]] = halves(value);
     }
 
     #[inline(always)]

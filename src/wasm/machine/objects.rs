@@ -2,9 +2,9 @@
 
 use super::super::code::{Num, Ref, Width};
 use super::super::definitions::{Field, Place, StructPlan};
-use super::memory::ReadBytes;
+use super::memory::{ReadBytes, load_as};
 use super::numbers::Numbers;
-use super::run::{References, get};
+use super::run::{References, get, set};
 use crate::error::{Corruption, CorruptionKind, Error, Result, Trap};
 use crate::heap::GcHeap;
 use crate::object::ARRAY_BASE;
@@ -34,9 +34,42 @@ pub(super) fn initialize(
                 write_number(bytes, at, width, value).ok_or_else(outside)?;
                 n = n.wrapping_add(1);
             }
+            Place::Vec => {
+                write(bytes, at, nums.get_vec(Num(n)).to_le_bytes()).ok_or_else(outside)?;
+                n = n.wrapping_add(2);
+            }
         }
     }
     Ok(())
+}
+
+/// Reads the fields of an object: numbers into registers from `n` on, references from `r` on; the register behind the
+/// last reference.
+pub(super) fn read_fields(
+    heap: &GcHeap,
+    plan: &StructPlan,
+    object: u32,
+    (nums, n): (&mut Numbers<'_>, Num),
+    (refs, r): (&mut References, Ref),
+) -> Result<Ref, Corruption> {
+    let (mut n, mut r) = (n.0, r.0);
+    for &Field { offset, place } in &plan.fields {
+        match place {
+            Place::Ref => {
+                set(refs, Ref(r), heap.read_ref(object, offset)?);
+                r = r.wrapping_add(1);
+            }
+            Place::Num(width) => {
+                nums.set(Num(n), load_as(width.load(false), FieldOf { heap, object, offset })?);
+                n = n.wrapping_add(1);
+            }
+            Place::Vec => {
+                nums.set_vec(Num(n), u128::from_le_bytes(heap.load(object, offset)?));
+                n = n.wrapping_add(2);
+            }
+        }
+    }
+    Ok(Ref(r))
 }
 
 #[inline(always)]

@@ -1,13 +1,15 @@
 //! Instructions that are rare, or work on many values at once: a second dispatch.
 
-use super::super::code::{Num, Op};
+use super::super::code::{Code, Num, Op};
 use super::super::definitions::{ArrayPlan, Place};
 use super::super::instance::InstanceData;
-use super::frames::{Frame, charge, memory_of, window};
+use super::calls::to_usize;
+use super::frames::{Frame, charge, memory_at, window};
 use super::memory::{self, load_as};
 use super::numbers::Numbers;
 use super::objects::{self, FieldOf};
 use super::run::{get, object, set};
+use super::{vectors, whole};
 use crate::error::{Result, Trap};
 use crate::object::GcArrayLayout;
 use crate::store::{RefArray, StoreOpaque};
@@ -19,27 +21,61 @@ pub(super) fn run(
     instance: &InstanceData,
     frame: Frame,
     nums: &mut Numbers<'_>,
-    ops: &[Op],
+    code: &Code,
     op: Op,
     pc: usize,
 ) -> Result<usize> {
-    let mut words = Words { ops, pc };
+    let mut words = Words { ops: &code.ops, pc };
     match op {
-        Op::MemorySize(d) => nums.set32(d, memory::size(memory_of(&mut store.memories, instance))),
+        Op::LoadAt(kind, d, a) => {
+            let (memory, offset) = words.memory_offset();
+            let bytes = memory_at(&mut store.memories, instance, memory);
+            nums.set(d, load_as(kind, memory::Place { bytes, address: nums.get(a), offset })?);
+        }
+        Op::StoreAt(width, a, value) => {
+            let (memory, offset) = words.memory_offset();
+            let bytes = memory_at(&mut store.memories, instance, memory);
+            memory::store_as(width, bytes, nums.get(a), offset, nums.get(value))?;
+        }
+        Op::MemorySize(d, memory) => {
+            nums.set(d, store.memories[instance.memories[memory as usize] as usize].pages());
+        }
+        Op::MemoryGrow(d, n, memory) => {
+            charge(store, nums.get(n))?;
+            nums.set(d, memory::grow(store, instance.memories[usize::from(memory)], nums.get(n)));
+        }
         Op::MemoryFill(d, value, n) => {
-            charge(store, nums.get32(n))?;
-            memory::fill(memory_of(&mut store.memories, instance), nums, [d, value, n])?;
+            charge(store, nums.get(n))?;
+            memory::fill(memory_at(&mut store.memories, instance, words.index()), nums, [d, value, n])?;
         }
         Op::MemoryCopy(d, s, n) => {
-            charge(store, nums.get32(n))?;
-            memory::copy(memory_of(&mut store.memories, instance), nums, [d, s, n])?;
+            charge(store, nums.get(n))?;
+            let (target, source) = words.index_pair();
+            let [target, source] = [target, source].map(|memory| instance.memories[memory]);
+            memory::copy(store, (target, nums.get(d)), (source, nums.get(s)), nums.get(n))?;
         }
         Op::MemoryInit(d, s, n) => {
-            charge(store, nums.get32(n))?;
-            let bytes = memory_of(&mut store.memories, instance);
-            memory::init(bytes, nums.get32(d), instance.data(words.index()), nums.get32(s), nums.get32(n))?;
+            charge(store, nums.get(n))?;
+            let (memory, segment) = words.memory_index();
+            let bytes = memory_at(&mut store.memories, instance, memory);
+            memory::init(bytes, nums.get(d), instance.data(segment), nums.get(s), nums.get(n))?;
         }
         Op::DataDrop(segment) => instance.drop_data(segment),
+        Op::ConstVec(d, index) => {
+            let first = index as usize;
+            nums.set_vec(d, whole([code.pool[first], code.pool[first + 1]]));
+        }
+        Op::SelectVec(..)
+        | Op::GlobalGetVec(..)
+        | Op::GlobalSetVec(..)
+        | Op::VecLoad(..)
+        | Op::VecStore(..)
+        | Op::VecLoadLane(..)
+        | Op::VecStoreLane(..)
+        | Op::StructGetVec(..)
+        | Op::StructSetVec(..)
+        | Op::ArrayGetVec(..)
+        | Op::ArraySetVec(..) => vectors::run(store, instance, frame, nums, &mut words, op)?,
         Op::NonNullFunc(a) => {
             if nums.get32(a) == 0 {
                 return Err(Trap::NullReference.into());
@@ -74,33 +110,44 @@ pub(super) fn run(
 }
 
 /// The operand words that follow an instruction.
-struct Words<'o> {
+pub(super) struct Words<'o> {
     ops: &'o [Op],
     pc: usize,
 }
 
 impl Words<'_> {
-    fn next(&mut self) -> Op {
+    pub(super) fn next(&mut self) -> Op {
         let op = self.ops[self.pc];
         self.pc += 1;
         op
     }
 
-    fn index(&mut self) -> u32 {
+    pub(super) fn index(&mut self) -> u32 {
         match self.next() {
             Op::Index(index) => index,
             other => unreachable!("an index was expected, not {other:?}"),
         }
     }
 
-    fn table_index(&mut self) -> (usize, usize) {
+    fn memory_index(&mut self) -> (u32, u32) {
         match self.next() {
-            Op::TableIndex(table, index) => (usize::from(table), index as usize),
-            other => unreachable!("a table was expected, not {other:?}"),
+            Op::IndexPair(memory, index) => (u32::from(memory), index),
+            other => unreachable!("two indices were expected, not {other:?}"),
         }
     }
 
-    fn num_index(&mut self) -> (Num, u32) {
+    fn index_pair(&mut self) -> (usize, usize) {
+        let (a, b) = self.memory_index();
+        (a as usize, b as usize)
+    }
+
+    /// A memory and an offset into it.
+    pub(super) fn memory_offset(&mut self) -> (u32, u64) {
+        let (memory, low) = self.memory_index();
+        (memory, u64::from(self.index()) << 32 | u64::from(low))
+    }
+
+    pub(super) fn num_index(&mut self) -> (Num, u32) {
         match self.next() {
             Op::NumIndex(num, index) => (num, index),
             other => unreachable!("a register was expected, not {other:?}"),
@@ -150,6 +197,12 @@ fn layout(plan: &ArrayPlan) -> &GcArrayLayout {
     plan.ty.as_array().expect("the layout of an array type")
 }
 
+/// The bytes of the number or the vector that is to become an element.
+fn bits(nums: &Numbers<'_>, value: Num, plan: &ArrayPlan) -> [u8; 16] {
+    let value = if plan.element == Place::Vec { nums.get_vec(value) } else { u128::from(nums.get(value)) };
+    value.to_le_bytes()
+}
+
 /// The instructions that make an array.
 fn new_array(
     store: &mut StoreOpaque,
@@ -161,15 +214,14 @@ fn new_array(
 ) -> Result<()> {
     let plan = instance.module.definitions.array(words.index());
     let allocate = |store: &mut StoreOpaque, length: u32| -> Result<u32> {
-        charge(store, length)?;
+        charge(store, length.into())?;
         Ok(store.heap.allocate_array(&plan.ty, length, &mut store.roots)?.get())
     };
     let (d, made) = match op {
         Op::ArrayNew(d, n, value) => {
-            let (length, value) = (nums.get32(n), nums.get(value));
+            let (length, bytes) = (nums.get32(n), bits(nums, value, plan));
             let made = allocate(store, length)?;
-            if value != 0 {
-                let bytes = value.to_le_bytes();
+            if bytes != [0; 16] {
                 let width = plan.element.bytes() as usize;
                 store.heap.array_fill(layout(plan), made, 0, &bytes[..width], length)?;
             }
@@ -196,6 +248,12 @@ fn new_array(
                     let values = &refs[start..start + length as usize];
                     store.heap.array_write_words(layout, made, 0, values)?;
                 }
+                Place::Vec => {
+                    let start = usize::from(n.0);
+                    let halves = &nums.0[start..start + 2 * length as usize];
+                    let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+                    store.heap.array_write(layout, made, 0, &bytes)?;
+                }
                 Place::Num(width) => {
                     let start = usize::from(n.0);
                     let values = &nums.0[start..start + length as usize];
@@ -219,9 +277,10 @@ fn new_array(
         Op::ArrayNewElem(d, start, n) => {
             let segment = instance.segments[words.index() as usize] as usize;
             let (start, length) = (nums.get32(start), nums.get32(n));
-            element_range(&store.roots.segments[segment], start, length)?;
+            let range = (u64::from(start), u64::from(length));
+            element_range(&store.roots.segments[segment], range.0, range.1)?;
             let made = allocate(store, length)?;
-            let values = element_range(&store.roots.segments[segment], start, length)?;
+            let values = element_range(&store.roots.segments[segment], range.0, range.1)?;
             store.heap.array_write_words(layout(plan), made, 0, values)?;
             (d, made)
         }
@@ -234,13 +293,13 @@ fn new_array(
 /// The bytes of `length` elements of a data segment, from byte `start` on.
 fn data_range<'d>(data: &'d [u8], start: u32, length: u32, plan: &ArrayPlan) -> Result<&'d [u8], Trap> {
     let bytes = length.checked_mul(plan.element.bytes()).ok_or(Trap::MemoryOutOfBounds)?;
-    memory::range(data, start, bytes)
+    memory::range(data, start.into(), bytes.into())
 }
 
 /// `length` elements of a segment, from element `start` on.
-fn element_range(segment: &RefArray, start: u32, length: u32) -> Result<&[u32], Trap> {
-    let start = start as usize;
-    segment.as_slice().get(start..start.saturating_add(length as usize)).ok_or(Trap::TableOutOfBounds)
+fn element_range(segment: &RefArray, start: u64, length: u64) -> Result<&[u32], Trap> {
+    let start = to_usize(start);
+    segment.as_slice().get(start..start.saturating_add(to_usize(length))).ok_or(Trap::TableOutOfBounds)
 }
 
 /// The instructions that write to many elements of an array.
@@ -256,16 +315,16 @@ fn change_array(
     match op {
         Op::ArrayFill(a, start, value) => {
             let (n, ty) = words.num_index();
-            charge(store, nums.get32(n))?;
+            charge(store, nums.get(n))?;
             let plan = definitions.array(ty);
-            let bytes = nums.get(value).to_le_bytes();
+            let bytes = bits(nums, value, plan);
             let bytes = &bytes[..plan.element.bytes() as usize];
             let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
             store.heap.array_fill(layout(plan), array, nums.get32(start), bytes, nums.get32(n))
         }
         Op::ArrayFillRef(a, start, value) => {
             let (n, ty) = words.num_index();
-            charge(store, nums.get32(n))?;
+            charge(store, nums.get(n))?;
             let refs = window(&mut store.roots.stack.slots, frame.refs);
             let (array, value) = (object(refs, a)?, get(refs, value).to_le_bytes());
             store.heap.array_fill(layout(definitions.array(ty)), array, nums.get32(start), &value, nums.get32(n))
@@ -273,7 +332,7 @@ fn change_array(
         Op::ArrayCopy(a, start, source) => {
             let (source_start, n) = words.num_pair();
             let plan = definitions.array(words.index());
-            charge(store, nums.get32(n))?;
+            charge(store, nums.get(n))?;
             let refs = window(&mut store.roots.stack.slots, frame.refs);
             let target = (object(refs, a)?, nums.get32(start));
             let source = (object(refs, source)?, nums.get32(source_start));
@@ -283,7 +342,7 @@ fn change_array(
             let (n, segment) = words.num_index();
             let plan = definitions.array(words.index());
             let (start, source, length) = (nums.get32(start), nums.get32(source), nums.get32(n));
-            charge(store, length)?;
+            charge(store, length.into())?;
             let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
             check_elements(store, array, start, length)?;
             let bytes = data_range(instance.data(segment), source, length, plan)?;
@@ -293,11 +352,11 @@ fn change_array(
             let (n, segment) = words.num_index();
             let plan = definitions.array(words.index());
             let (start, source, length) = (nums.get32(start), nums.get32(source), nums.get32(n));
-            charge(store, length)?;
+            charge(store, length.into())?;
             let array = object(window(&mut store.roots.stack.slots, frame.refs), a)?;
             check_elements(store, array, start, length)?;
             let segment = &store.roots.segments[instance.segments[segment as usize] as usize];
-            let values = element_range(segment, source, length)?;
+            let values = element_range(segment, source.into(), length.into())?;
             store.heap.array_write_words(layout(plan), array, start, values)
         }
         other => unreachable!("not a change of an array: {other:?}"),
@@ -325,25 +384,25 @@ fn table(
     match op {
         Op::TableGet(d, i, table) => {
             let elements = &store.roots.tables[index_of(usize::from(table))].elements;
-            nums.set32(d, elements.get(nums.get32(i) as usize).ok_or(Trap::TableOutOfBounds)?);
+            nums.set32(d, elements.get(to_usize(nums.get(i))).ok_or(Trap::TableOutOfBounds)?);
         }
         Op::TableGetRef(d, i, table) => {
             let elements = &store.roots.tables[index_of(usize::from(table))].elements;
-            let value = elements.get(nums.get32(i) as usize).ok_or(Trap::TableOutOfBounds)?;
+            let value = elements.get(to_usize(nums.get(i))).ok_or(Trap::TableOutOfBounds)?;
             set(window(&mut store.roots.stack.slots, frame.refs), d, value);
         }
         Op::TableSet(i, value, table) => {
             let elements = &mut store.roots.tables[index_of(usize::from(table))].elements;
-            elements.set(&mut store.heap, nums.get32(i) as usize, nums.get32(value))?;
+            elements.set(&mut store.heap, to_usize(nums.get(i)), nums.get32(value))?;
         }
         Op::TableSetRef(i, value, table) => {
             let value = get(window(&mut store.roots.stack.slots, frame.refs), value);
             let elements = &mut store.roots.tables[index_of(usize::from(table))].elements;
-            elements.set(&mut store.heap, nums.get32(i) as usize, value)?;
+            elements.set(&mut store.heap, to_usize(nums.get(i)), value)?;
         }
         Op::TableSize(d, table) => {
             let elements = &store.roots.tables[index_of(table as usize)].elements;
-            nums.set32(d, u32::try_from(elements.len()).unwrap_or(u32::MAX));
+            nums.set(d, elements.len() as u64);
         }
         Op::TableGrow(d, n, value) => {
             let value = nums.get32(value);
@@ -355,24 +414,24 @@ fn table(
         }
         Op::TableFill(start, value, n) => {
             let table = index_of(words.index() as usize);
-            fill_table(store, table, nums.get32(start), nums.get32(value), nums.get32(n))?;
+            fill_table(store, table, nums.get(start), nums.get32(value), nums.get(n))?;
         }
         Op::TableFillRef(start, value, n) => {
             let value = get(window(&mut store.roots.stack.slots, frame.refs), value);
             let table = index_of(words.index() as usize);
-            fill_table(store, table, nums.get32(start), value, nums.get32(n))?;
+            fill_table(store, table, nums.get(start), value, nums.get(n))?;
         }
         Op::TableCopy(d, s, n) => {
-            let (target, source) = words.table_index();
-            charge(store, nums.get32(n))?;
-            let [d, s, n] = [d, s, n].map(|a| nums.get32(a) as usize);
+            let (target, source) = words.index_pair();
+            charge(store, nums.get(n))?;
+            let [d, s, n] = [d, s, n].map(|a| to_usize(nums.get(a)));
             copy_table(store, (index_of(target), d), (index_of(source), s), n)?;
         }
         Op::TableInit(d, s, n) => {
-            let (table, segment) = words.table_index();
-            charge(store, nums.get32(n))?;
+            let (table, segment) = words.index_pair();
+            charge(store, nums.get(n))?;
             let segment = instance.segments[segment] as usize;
-            init_table(store, (index_of(table), nums.get32(d)), (segment, nums.get32(s)), nums.get32(n))?;
+            init_table(store, (index_of(table), nums.get(d)), (segment, nums.get(s)), nums.get(n))?;
         }
         Op::ElemDrop(segment) => {
             let segment = instance.segments[segment as usize] as usize;
@@ -391,17 +450,17 @@ fn grow_table(
     (d, n): (Num, Num),
     value: u32,
 ) -> Result<()> {
-    let delta = nums.get32(n);
+    let (delta, table) = (nums.get(n), instance.tables[table as usize]);
     charge(store, delta)?;
-    let old = store.grow_table(instance.tables[table as usize], u64::from(delta), value);
-    nums.set32(d, old.ok().and_then(|old| u32::try_from(old).ok()).unwrap_or(u32::MAX));
+    let failed = if store.roots.tables[table as usize].ty.is_64() { u64::MAX } else { u64::from(u32::MAX) };
+    nums.set(d, store.grow_table(table, delta, value).unwrap_or(failed));
     Ok(())
 }
 
-fn fill_table(store: &mut StoreOpaque, table: usize, start: u32, value: u32, n: u32) -> Result<()> {
+fn fill_table(store: &mut StoreOpaque, table: usize, start: u64, value: u32, n: u64) -> Result<()> {
     charge(store, n)?;
-    let start = start as usize;
-    let range = start..start.saturating_add(n as usize);
+    let start = to_usize(start);
+    let range = start..start.saturating_add(to_usize(n));
     store.roots.tables[table].elements.fill(&mut store.heap, range, value)
 }
 
@@ -425,10 +484,10 @@ fn copy_table(
 /// Copies `n` elements of a segment to a table: both by their index in the store, with their first element.
 pub(in super::super) fn init_table(
     store: &mut StoreOpaque,
-    (table, to): (usize, u32),
-    (segment, from): (usize, u32),
-    n: u32,
+    (table, to): (usize, u64),
+    (segment, from): (usize, u64),
+    n: u64,
 ) -> Result<()> {
     let values = element_range(&store.roots.segments[segment], from, n)?;
-    store.roots.tables[table].elements.write(&mut store.heap, to as usize, values)
+    store.roots.tables[table].elements.write(&mut store.heap, to_usize(to), values)
 }

@@ -6,12 +6,12 @@
 
 use super::super::code::{Near, Op, Ref};
 use super::calls::Next;
-use super::frames::{charge, memory_of, window};
+use super::frames::{memory_of, window};
 use super::memory::load_as;
 use super::numbers::{self, Numbers, WINDOW, signed32, signed64, widen32, widen64};
-use super::{Machine, memory, objects, rare};
+use super::{Machine, halves, memory, objects, rare};
 use crate::error::{Result, Trap};
-use crate::store::{Pause, StoreOpaque};
+use crate::store::{Pause, RawVal, StoreOpaque};
 
 /// The reference frame of the running function.
 pub(super) type References = [u32; WINDOW];
@@ -159,9 +159,11 @@ impl Machine {
                     | Op::TailCall(..)
                     | Op::TailCallIndirect(..)
                     | Op::TailCallRef(..) => break Next::Other(op),
+                    Op::Throw(..) | Op::ThrowRef(..) => break Next::Throw(op),
 
                     Op::Copy(d, a) => nums.set(d, nums.get(a)),
                     Op::CopyRef(d, a) => set(refs, d, get(refs, a)),
+                    Op::CopyVec(d, a) => nums.set_vec(d, nums.get_vec(a)),
                     Op::Const(d, value) => nums.set(d, u64::from(value)),
                     Op::ConstSigned(d, value) => nums.set(d, i64::from(value).cast_unsigned()),
                     Op::ConstHigh(d, value) => nums.set(d, u64::from(value) << 32),
@@ -180,10 +182,12 @@ impl Machine {
                         pc += 1;
                     }
                     Op::GlobalGet(d, index) => {
-                        nums.set(d, store.roots.globals[instance.globals[index as usize] as usize].number);
+                        let [low, _] = halves(store.roots.globals[instance.globals[index as usize] as usize].number);
+                        nums.set(d, low);
                     }
                     Op::GlobalSet(a, index) => {
-                        store.roots.globals[instance.globals[index as usize] as usize].number = nums.get(a);
+                        let value = RawVal::from(nums.get(a));
+                        store.roots.globals[instance.globals[index as usize] as usize].number = value;
                     }
                     Op::GlobalGetRef(d, index) => {
                         let slot = store.roots.globals[instance.globals[index as usize] as usize].slot;
@@ -392,12 +396,12 @@ impl Machine {
                     }
 
                     Op::LoadFar(kind, d, a) => {
-                        let place = memory::Place { bytes, address: nums.get32(a), offset: index_word(ops[pc]) };
+                        let place = memory::Place { bytes, address: nums.get(a), offset: index_word(ops[pc]).into() };
                         nums.set(d, load_as(kind, place)?);
                         pc += 1;
                     }
                     Op::StoreFar(width, a, value) => {
-                        memory::store_as(width, bytes, nums.get32(a), index_word(ops[pc]), nums.get(value))?;
+                        memory::store_as(width, bytes, nums.get(a), index_word(ops[pc]).into(), nums.get(value))?;
                         pc += 1;
                     }
 
@@ -530,16 +534,10 @@ impl Machine {
                         objects::set_ref_element(&mut store.heap, object(refs, a)?, nums.get32(i), value)?;
                     }
 
-                    Op::MemoryGrow(d, a) => {
-                        charge(store, nums.get32(a))?;
-                        let old = memory::grow(store, instance, nums.get32(a));
-                        nums.set32(d, old);
-                        bytes = memory_of(&mut store.memories, instance);
-                        refs = window(&mut store.roots.stack.slots, frame.refs);
-                    }
+                    Op::Refused => return Err(instance.module.refusal(frame.func.index).into()),
                     // What is left is rare, or takes so long that a second dispatch does not matter.
                     _ => {
-                        pc = rare::run(store, instance, frame, &mut nums, ops, op, pc)?;
+                        pc = rare::run(store, instance, frame, &mut nums, code, op, pc)?;
                         bytes = memory_of(&mut store.memories, instance);
                         refs = window(&mut store.roots.stack.slots, frame.refs);
                     }
@@ -554,7 +552,7 @@ impl Machine {
 
 /// The index in an operand word.
 #[inline(always)]
-fn index_word(op: Op) -> u32 {
+pub(super) fn index_word(op: Op) -> u32 {
     match op {
         Op::Index(index) => index,
         other => unreachable!("an index was expected, not {other:?}"),

@@ -68,7 +68,7 @@ impl Translator<'_, '_> {
     }
 
     /// Puts the arguments of a function of type `ty` into their slots and takes them off the stack: the first registers.
-    fn arguments(&mut self, ty: u32) -> (Num, Ref) {
+    pub(super) fn arguments(&mut self, ty: u32) -> (Num, Ref) {
         let count = self.signature(ty).params.len();
         self.gather(count)
     }
@@ -91,5 +91,5 @@ impl Translator<'_, '_> {
 }
 
 fn called(table: u32, ty: u32) -> Op {
-    Op::TableIndex(table.try_into().expect("the validator allows a hundred tables"), ty)
+    Op::IndexPair(table.try_into().expect("the validator allows a hundred tables"), ty)
 }

@@ -6,16 +6,18 @@
 use wasmparser::{BlockType, BrTable};
 
 use super::super::code::{Num, Op, Ref};
-use super::super::definitions::Class;
+use super::super::definitions::{Class, RefKind};
 use super::Translator;
 use super::condition::Condition;
 use super::operands::{Height, Operand, Settle};
 
-/// A branch whose target is not known yet: where it is, and what it depends on.
+/// Something that goes to a place which is not known yet.
 #[derive(Debug)]
-pub(super) struct Patch {
-    site: u32,
-    condition: Condition,
+pub(super) enum Patch {
+    /// A branch: where it is, and what it depends on.
+    Branch { site: u32, condition: Condition },
+    /// The catch clause with this index.
+    Clause(u32),
 }
 
 /// What sort of block a frame is.
@@ -28,6 +30,7 @@ enum Kind {
     Loop(u32),
     /// The branch that skips the first arm.
     If(Patch),
+    Try,
 }
 
 /// A block that is being translated.
@@ -41,7 +44,7 @@ pub(super) struct Frame<'m> {
     params: &'m [Class],
     results: &'m [Class],
     /// Branches to its end.
-    exits: Vec<Patch>,
+    pub(super) exits: Vec<Patch>,
 }
 
 impl<'m> Frame<'m> {
@@ -58,10 +61,16 @@ impl<'m> Frame<'m> {
             _ => self.results,
         }
     }
+
+    /// Where the values of what is caught here go, and where the program goes on if that is known.
+    pub(super) fn landing(&self) -> (Num, Ref, Option<u32>) {
+        let target = if let Kind::Loop(head) = self.kind { Some(head) } else { None };
+        (self.height.num(), self.height.reference(), target)
+    }
 }
 
 impl<'m> Translator<'m, '_> {
-    fn position(&self) -> u32 {
+    pub(super) fn position(&self) -> u32 {
         u32::try_from(self.ops.len()).expect("a function body is shorter than 4 GiB")
     }
 
@@ -72,12 +81,18 @@ impl<'m> Translator<'m, '_> {
         self.frames.push(Frame { kind, base, height, params, results, exits: Vec::new() });
     }
 
+    /// Begins the body of a try block.
+    pub(super) fn push_try(&mut self, ty: BlockType) {
+        self.push_frame(Kind::Try, ty);
+    }
+
     fn block_classes(&self, ty: BlockType) -> (&'m [Class], &'m [Class]) {
         match ty {
             BlockType::Empty => (&[], &[]),
             BlockType::Type(ty) => match self.definitions.class(ty) {
                 Class::Num => (&[], &[Class::Num]),
                 Class::Ref => (&[], &[Class::Ref]),
+                Class::Vec => (&[], &[Class::Vec]),
             },
             BlockType::FuncType(index) => {
                 let signature = self.definitions.signature(index);
@@ -90,10 +105,7 @@ impl<'m> Translator<'m, '_> {
     pub(super) fn height_below(&self, count: usize) -> Height {
         let mut height = self.operands.height();
         for operand in self.operands.above(self.operands.len() - count) {
-            match operand.class() {
-                Class::Num => height.nums -= 1,
-                Class::Ref => height.refs -= 1,
-            }
+            height = height.below(operand.class());
         }
         height
     }
@@ -143,18 +155,29 @@ impl<'m> Translator<'m, '_> {
         let index = self.frames.len() - 1;
         let frame = &mut self.frames[index];
         let exits = std::mem::take(&mut frame.exits);
+        let (base, results) = (frame.base, frame.results);
         let otherwise = match std::mem::replace(&mut frame.kind, Kind::Block) {
             Kind::Function => {
                 if !self.unreachable {
                     self.return_();
                 }
+                if !exits.is_empty() {
+                    // What the function's own label catches is its results, in their places.
+                    for patch in exits {
+                        self.bind(patch);
+                    }
+                    self.emit(Op::Return);
+                }
                 self.frames.pop();
                 return;
             }
             Kind::If(otherwise) => Some(otherwise),
+            Kind::Try => {
+                self.end_try();
+                None
+            }
             Kind::Block | Kind::Loop(_) => None,
         };
-        let (base, results) = (frame.base, frame.results);
         if !exits.is_empty() || otherwise.is_some() {
             if !self.unreachable {
                 self.move_to_label(index);
@@ -212,7 +235,7 @@ impl<'m> Translator<'m, '_> {
             if !returns && self.is_in_place(label) {
                 match self.frames[label].kind {
                     Kind::Loop(head) => self.ops[entry] = Op::Jump(head),
-                    _ => self.frames[label].exits.push(Patch { site, condition: Condition::Always }),
+                    _ => self.frames[label].exits.push(Patch::Branch { site, condition: Condition::Always }),
                 }
                 continue;
             }
@@ -304,16 +327,19 @@ impl<'m> Translator<'m, '_> {
         }
         let site = self.position();
         self.emit(Op::Unreachable);
-        Patch { site, condition }
+        Patch::Branch { site, condition }
     }
 
-    /// Lets the branch go to the next instruction.
-    fn bind(&mut self, Patch { site, condition }: Patch) {
+    /// Lets what waits for it go to the next instruction.
+    fn bind(&mut self, patch: Patch) {
         let target = self.position();
         self.barrier = self.ops.len();
-        match condition.branch(site, target) {
-            Some(op) => self.ops[site as usize] = op,
-            None => self.out_of_reach = true,
+        match patch {
+            Patch::Clause(index) => self.clauses[index as usize].target = target,
+            Patch::Branch { site, condition } => match condition.branch(site, target) {
+                Some(op) => self.ops[site as usize] = op,
+                None => self.out_of_reach = true,
+            },
         }
     }
 
@@ -361,12 +387,12 @@ impl<'m> Translator<'m, '_> {
 
     /// Takes the reference at the top off the stack: the condition that it is null, and what it was.
     fn null_test(&mut self) -> (Condition, Operand) {
-        match self.operands.top().class() {
-            Class::Num => {
+        match self.operands.top_kind() {
+            RefKind::Func => {
                 let (num, operand) = self.pop_num_operand();
                 (Condition::Zero(num), operand)
             }
-            Class::Ref => {
+            RefKind::Gc => {
                 let (reference, operand) = self.pop_ref_operand();
                 (Condition::Null(reference), operand)
             }

@@ -8,7 +8,9 @@
 //!    |     `-- condition    what a branch depends on
 //!    |-- arithmetic   numeric operators, immediates
 //!    |-- access       memory, tables, globals
+//!    |-- vectors      vectors in memory and as constants
 //!    |-- calls        calls, tail calls
+//!    |-- exceptions   try blocks, throws
 //!    |-- objects      references, structs, arrays, casts
 //!    `-- operands     the operand stack: which value is where
 //! ```
@@ -20,10 +22,12 @@ mod arithmetic;
 mod calls;
 mod condition;
 mod control;
+mod exceptions;
 mod objects;
 mod operands;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 use wasmparser::{Operator, OperatorsReader};
 
@@ -33,6 +37,7 @@ use super::casts::Casts;
 use super::code::{Code, Num, Op, Ref};
 use super::definitions::{Class, Definitions, count};
 use super::error::{ModuleError, Refusal};
+use super::handlers::{Clause, Handlers, TryBlock};
 
 /// Slots that a frame can have: a register's 16 bits must also name the place behind the last one, where the frame of a
 /// callee without arguments begins.
@@ -81,6 +86,10 @@ struct Translator<'m, 'a> {
     locals: Vec<Local>,
     local_height: Height,
     frames: Vec<Frame<'m>>,
+    /// The `try_table` blocks so far, with their clauses, and which of those that are open is the innermost.
+    tries: Vec<TryBlock>,
+    clauses: Vec<Clause>,
+    open_try: Option<u32>,
     /// Whether the current operator can not be reached.
     unreachable: bool,
     /// How many blocks were opened in code that cannot be reached.
@@ -107,6 +116,7 @@ impl<'m, 'a> Translator<'m, 'a> {
                 locals.push(match class {
                     Class::Num => Local::Num(height.num()),
                     Class::Ref => Local::Ref(height.reference()),
+                    Class::Vec => Local::Vec(height.num()),
                 });
                 height.next(class);
             }
@@ -120,6 +130,9 @@ impl<'m, 'a> Translator<'m, 'a> {
             locals,
             local_height: height,
             frames: vec![Frame::function(subject.results)],
+            tries: Vec::new(),
+            clauses: Vec::new(),
+            open_try: None,
             unreachable: false,
             skipped: 0,
             barrier: 0,
@@ -158,11 +171,13 @@ impl<'m, 'a> Translator<'m, 'a> {
         Ok(Code {
             ops: self.ops.into(),
             pool: self.pool.into(),
+            handlers: Handlers { blocks: self.tries.into(), clauses: self.clauses.into() },
             nums,
             refs,
             num_params,
             num_locals: self.local_height.nums,
             ref_params,
+            num_results,
             ref_results,
         })
     }
@@ -183,6 +198,9 @@ impl<'m, 'a> Translator<'m, 'a> {
             Operator::Block { blockty } => self.block(*blockty),
             Operator::Loop { blockty } => self.loop_(*blockty),
             Operator::If { blockty } => self.if_(*blockty),
+            Operator::TryTable { try_table } => self.try_table(try_table),
+            Operator::Throw { tag_index } => self.throw(*tag_index),
+            Operator::ThrowRef => self.throw_ref(),
             Operator::Else => self.else_(),
             Operator::End => self.end(),
             Operator::Br { relative_depth } => {
@@ -215,7 +233,7 @@ impl<'m, 'a> Translator<'m, 'a> {
             Operator::F32Const { value } => self.operands.push(Operand::Const(u64::from(value.bits()))),
             Operator::F64Const { value } => self.operands.push(Operand::Const(value.bits())),
             other => {
-                let known = self.numeric(other) || self.access(other)? || self.call(other) || self.object(other)?;
+                let known = self.numeric(other) || self.access(other) || self.call(other) || self.object(other)?;
                 if !known {
                     return Err(Refusal::Unsupported(instruction_name(other)));
                 }
@@ -257,6 +275,11 @@ impl<'m, 'a> Translator<'m, 'a> {
                 }
             }
             (Operand::RefTemp(d) | Operand::RefLocal(d), Operand::Null) => self.emit(Op::Null(d)),
+            (Operand::VecTemp(d) | Operand::VecLocal(d), Operand::VecTemp(s) | Operand::VecLocal(s)) => {
+                if d != s {
+                    self.emit(Op::CopyVec(d, s));
+                }
+            }
             _ => unreachable!("values stay in their own frame"),
         }
     }
@@ -324,6 +347,27 @@ impl<'m, 'a> Translator<'m, 'a> {
         }
     }
 
+    /// The vector at the top, taken off.
+    fn pop_vec(&mut self) -> Num {
+        match self.operands.pop() {
+            (Operand::VecLocal(vector) | Operand::VecTemp(vector), _) => vector,
+            _ => unreachable!("validated to be a vector"),
+        }
+    }
+
+    /// The number or the vector at the top, taken off.
+    fn pop_bits(&mut self) -> Num {
+        if self.operands.top().class() == Class::Vec { self.pop_vec() } else { self.pop_num() }
+    }
+
+    /// Pushes a vector that the next instruction computes; the first of its registers.
+    fn push_vec(&mut self) -> Num {
+        match self.push_result(Class::Vec) {
+            Operand::VecLocal(vector) | Operand::VecTemp(vector) => vector,
+            _ => unreachable!("asked for a vector"),
+        }
+    }
+
     fn push_result(&mut self, class: Class) -> Operand {
         match self.next {
             Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
@@ -369,6 +413,12 @@ impl<'m, 'a> Translator<'m, 'a> {
                 let a = self.pop_ref();
                 let d = self.push_ref();
                 self.emit(Op::SelectRef(d, a, b));
+            }
+            Class::Vec => {
+                let b = self.pop_vec();
+                let a = self.pop_vec();
+                let d = self.push_vec();
+                self.emit(Op::SelectVec(d, a, b));
             }
         }
         self.emit(Op::NumOperand(condition));

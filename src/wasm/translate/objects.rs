@@ -3,7 +3,7 @@
 use wasmparser::{HeapType, Operator};
 
 use super::super::code::{Load, Num, Op, Ref, Width};
-use super::super::definitions::{Class, Field, Place};
+use super::super::definitions::{Class, Field, Place, RefKind};
 use super::super::error::Refusal;
 use super::Translator;
 use super::condition::Condition;
@@ -13,33 +13,33 @@ impl Translator<'_, '_> {
     /// Translates `operator` if it works on references; returns whether it does.
     pub(super) fn object(&mut self, operator: &Operator<'_>) -> Result<bool, Refusal> {
         match *operator {
-            Operator::RefNull { hty } => self.operands.push(match self.definitions.heap_class(hty) {
-                Class::Num => Operand::Const(0),
-                Class::Ref => Operand::Null,
+            Operator::RefNull { hty } => self.operands.push(match self.definitions.ref_kind(hty) {
+                RefKind::Func => Operand::Const(0),
+                RefKind::Gc => Operand::Null,
             }),
             Operator::RefFunc { function_index } => {
                 let d = self.push_num();
                 self.emit(Op::RefFunc(d, function_index));
             }
-            Operator::RefIsNull => match self.operands.top().class() {
-                Class::Num => {
+            Operator::RefIsNull => match self.operands.top_kind() {
+                RefKind::Func => {
                     let a = self.pop_num();
                     let d = self.push_num();
                     self.emit(Op::I32EqImm(d, a, 0));
                 }
-                Class::Ref => {
+                RefKind::Gc => {
                     let a = self.pop_ref();
                     let d = self.push_num();
                     self.emit(Op::IsNull(d, a));
                 }
             },
-            Operator::RefAsNonNull => match self.operands.top().class() {
-                Class::Num => {
+            Operator::RefAsNonNull => match self.operands.top_kind() {
+                RefKind::Func => {
                     let (a, operand) = self.pop_num_operand();
                     self.emit(Op::NonNullFunc(a));
                     self.operands.push(operand);
                 }
-                Class::Ref => {
+                RefKind::Gc => {
                     let (a, operand) = self.pop_ref_operand();
                     self.emit(Op::NonNull(a));
                     self.operands.push(operand);
@@ -84,14 +84,14 @@ impl Translator<'_, '_> {
     }
 
     fn test(&mut self, nullable: bool, ty: HeapType) -> Result<(), Refusal> {
-        match self.operands.top().class() {
-            Class::Num => {
+        match self.operands.top_kind() {
+            RefKind::Func => {
                 let target = self.casts.func(self.definitions, nullable, ty)?;
                 let a = self.pop_num();
                 let d = self.push_num();
                 self.emit(Op::TestFunc(d, a, target));
             }
-            Class::Ref => {
+            RefKind::Gc => {
                 let target = self.casts.gc(self.definitions, nullable, ty)?;
                 let a = self.pop_ref();
                 let d = self.push_num();
@@ -102,14 +102,14 @@ impl Translator<'_, '_> {
     }
 
     fn cast(&mut self, nullable: bool, ty: HeapType) -> Result<(), Refusal> {
-        match self.operands.top().class() {
-            Class::Num => {
+        match self.operands.top_kind() {
+            RefKind::Func => {
                 let target = self.casts.func(self.definitions, nullable, ty)?;
                 let (a, operand) = self.pop_num_operand();
                 self.emit(Op::CastFunc(a, target));
                 self.operands.push(operand);
             }
-            Class::Ref => {
+            RefKind::Gc => {
                 let target = self.casts.gc(self.definitions, nullable, ty)?;
                 let (a, operand) = self.pop_ref_operand();
                 self.emit(Op::Cast(a, target));
@@ -121,8 +121,8 @@ impl Translator<'_, '_> {
 
     fn branch_on_cast(&mut self, ty: wasmparser::RefType, depth: u32, when: bool) -> Result<(), Refusal> {
         let (nullable, ty) = (ty.is_nullable(), ty.heap_type());
-        let condition = match self.operands.top().class() {
-            Class::Num => {
+        let condition = match self.operands.top_kind() {
+            RefKind::Func => {
                 let target = self.casts.func(self.definitions, nullable, ty)?;
                 let (a, operand) = self.pop_num_operand();
                 self.operands.push(operand);
@@ -132,7 +132,7 @@ impl Translator<'_, '_> {
                 self.emit(Op::TestFunc(slot, a, target));
                 Condition::NonZero(slot)
             }
-            Class::Ref => {
+            RefKind::Gc => {
                 let target = self.casts.gc(self.definitions, nullable, ty)?;
                 let (a, operand) = self.pop_ref_operand();
                 self.operands.push(operand);
@@ -173,11 +173,18 @@ impl Translator<'_, '_> {
         let Field { offset, place } = self.definitions.structure(ty).fields[field as usize];
         let object = self.pop_ref();
         let near = u16::try_from(offset).ok();
-        let Some(load) = place.load(signed) else {
-            let d = self.push_ref();
-            return self.with_offset(offset, near.map(|near| Op::StructGetRef(d, object, near)), || {
-                Op::StructGetRefFar(d, object)
-            });
+        let load = match place {
+            Place::Num(width) => width.load(signed),
+            Place::Vec => {
+                let d = self.push_vec();
+                return self.with_offset(offset, None, || Op::StructGetVec(d, object));
+            }
+            Place::Ref => {
+                let d = self.push_ref();
+                return self.with_offset(offset, near.map(|near| Op::StructGetRef(d, object, near)), || {
+                    Op::StructGetRefFar(d, object)
+                });
+            }
         };
         let op: fn(Num, Ref, u16) -> Op = match load {
             Load::U8 | Load::S8Long => Op::StructGetU8,
@@ -201,6 +208,11 @@ impl Translator<'_, '_> {
                 self.with_offset(offset, near.map(|near| Op::StructSetRef(object, value, near)), || {
                     Op::StructSetRefFar(object, value)
                 });
+            }
+            Place::Vec => {
+                let value = self.pop_vec();
+                let object = self.pop_ref();
+                self.with_offset(offset, None, || Op::StructSetVec(object, value));
             }
             Place::Num(width) => {
                 let value = self.pop_num();
@@ -234,8 +246,8 @@ impl Translator<'_, '_> {
             Operator::ArrayNew { array_type_index } => {
                 let n = self.pop_num();
                 match self.definitions.array(array_type_index).element {
-                    Place::Num(_) => {
-                        let value = self.pop_num();
+                    Place::Num(_) | Place::Vec => {
+                        let value = self.pop_bits();
                         let d = self.push_ref();
                         self.emit(Op::ArrayNew(d, n, value));
                     }
@@ -279,8 +291,8 @@ impl Translator<'_, '_> {
             Operator::ArrayFill { array_type_index } => {
                 let n = self.pop_num();
                 match self.definitions.array(array_type_index).element {
-                    Place::Num(_) => {
-                        let value = self.pop_num();
+                    Place::Num(_) | Place::Vec => {
+                        let value = self.pop_bits();
                         let start = self.pop_num();
                         let object = self.pop_ref();
                         self.emit(Op::ArrayFill(object, start, value));
@@ -337,9 +349,16 @@ impl Translator<'_, '_> {
     fn array_get(&mut self, ty: u32, signed: bool) {
         let index = self.pop_num();
         let object = self.pop_ref();
-        let Some(load) = self.definitions.array(ty).element.load(signed) else {
-            let d = self.push_ref();
-            return self.emit(Op::ArrayGetRef(d, object, index));
+        let load = match self.definitions.array(ty).element {
+            Place::Num(width) => width.load(signed),
+            Place::Vec => {
+                let d = self.push_vec();
+                return self.emit(Op::ArrayGetVec(d, object, index));
+            }
+            Place::Ref => {
+                let d = self.push_ref();
+                return self.emit(Op::ArrayGetRef(d, object, index));
+            }
         };
         let op: fn(Num, Ref, Num) -> Op = match load {
             Load::U8 | Load::S8Long => Op::ArrayGetU8,
@@ -360,6 +379,12 @@ impl Translator<'_, '_> {
                 let index = self.pop_num();
                 let object = self.pop_ref();
                 self.emit(Op::ArraySetRef(object, index, value));
+            }
+            Place::Vec => {
+                let value = self.pop_vec();
+                let index = self.pop_num();
+                let object = self.pop_ref();
+                self.emit(Op::ArraySetVec(object, index, value));
             }
             Place::Num(width) => {
                 let value = self.pop_num();

@@ -4,7 +4,7 @@
 //! something needs it in a register of its own; it is then moved to the slot that its height gives it.
 
 use super::super::code::{Num, Ref};
-use super::super::definitions::Class;
+use super::super::definitions::{Class, RefKind};
 
 /// Where the value of an operand is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub(super) enum Operand {
     RefTemp(Ref),
     /// Nowhere: it is null.
     Null,
+    /// In a vector local, named by the first of its two registers.
+    VecLocal(Num),
+    /// In the two slots that belong to its height.
+    VecTemp(Num),
 }
 
 impl Operand {
@@ -28,6 +32,7 @@ impl Operand {
         match self {
             Operand::Local(_) | Operand::Temp(_) | Operand::Const(_) => Class::Num,
             Operand::RefLocal(_) | Operand::RefTemp(_) | Operand::Null => Class::Ref,
+            Operand::VecLocal(_) | Operand::VecTemp(_) => Class::Vec,
         }
     }
 }
@@ -37,6 +42,7 @@ impl Operand {
 pub(super) enum Local {
     Num(Num),
     Ref(Ref),
+    Vec(Num),
 }
 
 impl Local {
@@ -44,6 +50,7 @@ impl Local {
         match self {
             Local::Num(num) => Operand::Local(num),
             Local::Ref(reference) => Operand::RefLocal(reference),
+            Local::Vec(first) => Operand::VecLocal(first),
         }
     }
 }
@@ -81,13 +88,19 @@ impl Height {
                 self.refs += 1;
                 slot
             }
+            Class::Vec => {
+                let slot = Operand::VecTemp(self.num());
+                self.nums += 2;
+                slot
+            }
         }
     }
 
     /// The height below a value of `class` at the top.
-    fn below(self, class: Class) -> Height {
+    pub(super) fn below(self, class: Class) -> Height {
         match class {
             Class::Num => Height { nums: self.nums - 1, ..self },
+            Class::Vec => Height { nums: self.nums - 2, ..self },
             Class::Ref => Height { refs: self.refs - 1, ..self },
         }
     }
@@ -153,6 +166,11 @@ impl Operands {
         *self.stack.last().expect("validated code never pops an empty stack")
     }
 
+    /// What sort of reference is at the top.
+    pub(super) fn top_kind(&self) -> RefKind {
+        if self.top().class() == Class::Ref { RefKind::Gc } else { RefKind::Func }
+    }
+
     pub(super) fn push(&mut self, operand: Operand) {
         self.count(operand, 1);
         self.height.next(operand.class());
@@ -199,10 +217,12 @@ impl Operands {
             let operand = self.stack[i];
             height = height.below(operand.class());
             let wanted = match operand {
-                Operand::Temp(_) | Operand::RefTemp(_) => false,
+                Operand::Temp(_) | Operand::RefTemp(_) | Operand::VecTemp(_) => false,
                 _ if i >= from => true,
                 Operand::Const(_) | Operand::Null => false,
-                Operand::Local(_) | Operand::RefLocal(_) => below == Settle::Locals || below == Settle::Local(operand),
+                Operand::Local(_) | Operand::RefLocal(_) | Operand::VecLocal(_) => {
+                    below == Settle::Locals || below == Settle::Local(operand)
+                }
             };
             if wanted {
                 let slot = height.clone().next(operand.class());
@@ -216,7 +236,7 @@ impl Operands {
     /// How many operands are the local `local`.
     pub(super) fn waiting(&self, local: Operand) -> u32 {
         match local {
-            Operand::Local(Num(n)) => self.pending_nums[usize::from(n)],
+            Operand::Local(Num(n)) | Operand::VecLocal(Num(n)) => self.pending_nums[usize::from(n)],
             Operand::RefLocal(Ref(n)) => self.pending_refs[usize::from(n)],
             _ => 0,
         }
@@ -224,7 +244,7 @@ impl Operands {
 
     fn count(&mut self, operand: Operand, change: i32) {
         let counter = match operand {
-            Operand::Local(Num(n)) => &mut self.pending_nums[usize::from(n)],
+            Operand::Local(Num(n)) | Operand::VecLocal(Num(n)) => &mut self.pending_nums[usize::from(n)],
             Operand::RefLocal(Ref(n)) => &mut self.pending_refs[usize::from(n)],
             _ => return,
         };
