@@ -11,7 +11,7 @@ use tumulus::guest::{GuestError, GuestMemory};
 use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::memory::{
     Growth, LinearMemory, MappedMemoryCreator, MemoryCreator, MemoryType, PoolConfig, PoolMemoryCreator, ResourceKind,
-    ResourceLimiter, StaticBufferCreator, StoreLimits, VecMemoryCreator,
+    ResourceLimiter, StaticBufferCreator, StoreLimits, default_creator,
 };
 use tumulus::store::{Config, Engine, ExternRef, Func, Memory, Store, Table, TableType, Val};
 use tumulus::types::{ArrayType, FieldType, Mutability, RefType, StorageType, SubType};
@@ -117,7 +117,8 @@ unsafe impl MemoryCreator for MovingCreator {
         _reserved: Option<usize>,
         guard: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        VecMemoryCreator.new_memory(ty, minimum, maximum, Some(0), guard)
+        // A mapping is replaced while it exists, so that it moves for certain; an allocation may grow in its place.
+        default_creator().new_memory(ty, minimum, maximum, Some(0), guard)
     }
 }
 
