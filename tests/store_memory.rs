@@ -367,7 +367,8 @@ fn a_memory_of_another_store_is_never_an_index_into_this_one() {
     let (mut one, mut other) = (Store::new(&Engine::default(), ()), Store::new(&Engine::default(), ()));
     let memory = Memory::new(&mut one, MemoryType::new(1, None)).unwrap();
     let same_number = Memory::new(&mut other, MemoryType::new(1, None)).unwrap();
-    let uses: [(&str, &dyn Fn(&mut Store<()>)); 12] = [
+    type Use<'a> = (&'a str, &'a dyn Fn(&mut Store<()>));
+    let uses: [Use<'_>; 12] = [
         ("ty", &|store| assert_eq!(memory.ty(store), MemoryType::new(1, None))),
         ("size", &|store| assert_eq!(memory.size(store), 1)),
         ("page_size", &|store| assert_eq!(memory.page_size(store), PAGE as u64)),
