@@ -49,6 +49,12 @@ fn access(criterion: &mut Criterion) {
         let (guest, ()) = memory.guest(&mut store);
         bencher.iter(|| (0..WORDS).fold(0_u32, |sum, i| sum.wrapping_add(guest.ptr::<u32>(offset(i)).read().unwrap())));
     });
+    group.bench_function("GuestPtr, four at a time", |bencher| {
+        let (guest, ()) = memory.guest(&mut store);
+        let at = |i| guest.ptr::<u32>(offset(i)).read().unwrap();
+        let four = |i| at(i).wrapping_add(at(i + 1)).wrapping_add(at(i + 2)).wrapping_add(at(i + 3));
+        bencher.iter(|| (0..WORDS / 4).fold(0_u32, |sum, i| sum.wrapping_add(four(4 * i))));
+    });
     group.bench_function("GuestPtr::as_slice, borrowed each time", |bencher| {
         let (guest, ()) = memory.guest(&mut store);
         bencher.iter(|| {
@@ -74,6 +80,11 @@ fn access(criterion: &mut Criterion) {
     group.bench_function("GuestPtr", |bencher| {
         let (guest, ()) = memory.guest(&mut store);
         bencher.iter(|| (0..WORDS).for_each(|i| guest.ptr::<u32>(offset(i)).write(i).unwrap()));
+    });
+    group.bench_function("GuestPtr, four at a time", |bencher| {
+        let (guest, ()) = memory.guest(&mut store);
+        let at = |i| guest.ptr::<u32>(offset(i)).write(i).unwrap();
+        bencher.iter(|| (0..WORDS / 4).for_each(|i| (4 * i..4 * i + 4).for_each(at)));
     });
     group.bench_function("GuestPtr::as_slice_mut, borrowed each time", |bencher| {
         let (guest, ()) = memory.guest(&mut store);
