@@ -130,12 +130,17 @@ impl<'a> Marker<'a> {
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
         if self.blocks.granule_at(at).is_block() {
             check_fits_block(self.blocks, at, info)?;
-            let lines = if self.is_minor { self.marking.room.lines_mut() } else { &mut self.marking.next_lines };
-            lines.occupy(at, info.size);
+            self.marking.next_lines.occupy(at, info.size);
         } else {
             check_fits_run(self.blocks, at, info)?;
         }
-        self.marking.report.live_bytes += u64::from(info.size);
+        self.account(at, info.size)
+    }
+
+    /// Adds to what lives.
+    #[inline]
+    fn account(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
+        self.marking.report.live_bytes += u64::from(size);
         if self.marking.report.live_bytes > self.used_bytes {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
         }
@@ -187,7 +192,8 @@ impl<'a> Marker<'a> {
             self.blocks.set_tag(raw, true);
             if self.is_minor {
                 let info = object::decode(self.bytes, self.types, raw)?;
-                self.admit(raw, &info)?;
+                check_fits_run(self.blocks, raw, &info)?;
+                self.account(raw, info.size)?;
             }
             self.marking.work.push(Task { object: raw, done: 0 });
         }
@@ -201,7 +207,7 @@ impl<'a> Marker<'a> {
         if let Some(target) = VMGcHeader::from_bits(word).forwarded_to() {
             return self.forwarding_target(target, at);
         }
-        if self.marking.marked.get(at) {
+        if self.marking.left_in_place && self.marking.marked.get(at) {
             return Ok(at);
         }
         let info = object::decode(self.bytes, self.types, at)?;
@@ -214,11 +220,18 @@ impl<'a> Marker<'a> {
                 self.marking.report.copied_objects += 1;
                 target
             }
-            None => at,
+            None => {
+                self.marking.left_in_place = true;
+                if self.is_minor {
+                    self.marking.room.lines_mut().occupy(at, info.size);
+                }
+                at
+            }
         };
         self.marking.marked.set(place);
         if self.is_minor {
-            self.admit(place, &info)?;
+            // The lines of what was moved are taken already.
+            self.account(at, info.size)?;
             if !info.has_refs() {
                 return Ok(place);
             }

@@ -34,6 +34,8 @@ pub struct Marking {
     pub(super) next_lines: LineTable,
     /// Room for objects that move.
     destination: Window,
+    /// Whether an object was left where it lies in a block that objects are moved out of.
+    pub(super) left_in_place: bool,
     pub(super) report: Marked,
 }
 
@@ -67,6 +69,7 @@ impl Marking {
             room: Room::new(block_bytes),
             next_lines: LineTable::new(block_bytes),
             destination: Window::EMPTY,
+            left_in_place: false,
             report: Marked::default(),
         }
     }
@@ -91,6 +94,7 @@ impl Marking {
             self.next_lines.clear();
         }
         self.destination = Window::EMPTY;
+        self.left_in_place = false;
         self.report = Marked::default();
     }
 
