@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use hashbrown::HashMap;
+
 use super::func::HostFunc;
 use super::{Store, StoreOpaque};
 use crate::heap::HeapStats;
@@ -11,6 +13,8 @@ pub(super) struct StoreInner<T> {
     pub(super) opaque: StoreOpaque,
     /// Host functions, by the index that their entities have.
     pub(super) hosts: Vec<HostFunc<T>>,
+    /// The raw ids of those host functions that are shared with other stores, by the address of their closures.
+    pub(super) linked: HashMap<usize, u32>,
     pub(super) data: T,
 }
 

@@ -14,7 +14,7 @@ use crate::root::ScopeMark;
 use crate::types::{FuncType, SubType, ValType};
 
 /// A host function as the store keeps it.
-pub(super) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
+pub(crate) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
 
 /// How many host functions may run one inside the other: each takes some of the host's stack.
 const HOST_DEPTH_MAX: usize = 128;
@@ -39,11 +39,34 @@ impl Func {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Func> {
+        Func::add(store.as_context_mut().0, ty, Arc::new(func))
+    }
+
+    /// The function of this store for a closure of type `ty` that other stores share: made when it is first asked for.
+    ///
+    /// # Errors
+    /// Those of [`Func::new`].
+    pub(crate) fn shared<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: &FuncType,
+        func: &HostFunc<T>,
+    ) -> Result<Func> {
         let StoreContextMut(inner) = store.as_context_mut();
+        // The store keeps the closure, so that no other one gets its address.
+        let address = Arc::as_ptr(func).cast::<()>().addr();
+        if let Some(&raw) = inner.linked.get(&address) {
+            return Ok(Func { store: inner.opaque.id, raw });
+        }
+        let func = Func::add(inner, ty.clone(), Arc::clone(func))?;
+        inner.linked.insert(address, func.raw);
+        Ok(func)
+    }
+
+    fn add<T>(inner: &mut StoreInner<T>, ty: FuncType, func: HostFunc<T>) -> Result<Func> {
         let ty = inner.opaque.engine.types().register(vec![SubType::new(ty)])?.get(0);
         let index = super::global::next_index(inner.hosts.len())?;
         let raw = inner.opaque.functions.push(FuncEntity { ty, kind: FuncKind::Host(index) })?.get();
-        inner.hosts.push(Arc::new(func));
+        inner.hosts.push(func);
         Ok(Func { store: inner.opaque.id, raw })
     }
 

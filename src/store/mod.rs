@@ -32,6 +32,8 @@ mod val;
 
 use std::fmt;
 
+use hashbrown::HashMap;
+
 pub use config::{CollectorChoice, Config};
 pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
 pub use engine::Engine;
@@ -45,6 +47,7 @@ pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use val::Val;
 
+pub(crate) use func::HostFunc;
 pub(crate) use functions::{FuncEntity, FuncKind, GuestFunc};
 pub(crate) use global::GlobalEntity;
 pub(crate) use guest::{GuestRunner, Pause};
@@ -77,7 +80,14 @@ impl<T> Store<T> {
     /// If 2^32 stores were made in this process.
     #[must_use]
     pub fn new(engine: &Engine, data: T) -> Store<T> {
-        Store { inner: Box::new(StoreInner { opaque: StoreOpaque::new(engine), hosts: Vec::new(), data }) }
+        Store {
+            inner: Box::new(StoreInner {
+                opaque: StoreOpaque::new(engine),
+                hosts: Vec::new(),
+                linked: HashMap::new(),
+                data,
+            }),
+        }
     }
 
     /// The embedder's data.

@@ -184,6 +184,9 @@ pub(super) enum Op {
     Copy(Num, Num),
     CopyRef(Ref, Ref),
     CopyVec(Num, Num),
+    /// As many registers from each of the two on, as if through a copy.
+    CopyRange(Num, Num, u16),
+    CopyRefRange(Ref, Ref, u16),
     /// A 32-bit constant, zero-extended.
     Const(Num, u32),
     /// A 32-bit constant, sign-extended.

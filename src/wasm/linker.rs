@@ -1,21 +1,20 @@
 //! Linking by name.
 
 use core::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::instance::Instance;
 use super::module::Module;
 use crate::error::{Misuse, Result};
-use crate::store::{AsContextMut, Caller, Engine, Extern, Func, IntoFunc, Val};
+use crate::store::{AsContextMut, Caller, Engine, Extern, Func, HostFunc, IntoFunc, Val};
 use crate::types::FuncType;
-
-type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
 
 /// Names for what modules import.
 ///
-/// Host functions are defined once and can be linked into any store; other items belong to a store.
+/// Host functions are defined once and can be linked into any number of stores, each of which makes its own function
+/// of them at the first use; other items belong to a store.
 pub struct Linker<T> {
     engine: Engine,
     definitions: HashMap<(Box<str>, Box<str>), Definition<T>>,
@@ -24,12 +23,7 @@ pub struct Linker<T> {
 
 enum Definition<T> {
     Item(Extern),
-    Host {
-        ty: FuncType,
-        func: HostFunc<T>,
-        /// The function in the store that it was last linked into.
-        made: Mutex<Option<Func>>,
-    },
+    Host { ty: FuncType, func: HostFunc<T> },
 }
 
 impl<T: 'static> Linker<T> {
@@ -84,7 +78,7 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
-        self.insert(module, name, Definition::Host { ty, func: Arc::new(func), made: Mutex::new(None) })
+        self.insert(module, name, Definition::Host { ty, func: Arc::new(func) })
     }
 
     /// Defines all exports of `instance` under the name `module`.
@@ -126,9 +120,7 @@ impl<T: 'static> Linker<T> {
             let key = (Box::from(module), name);
             let copy = match &self.definitions[&key] {
                 Definition::Item(item) => Definition::Item(*item),
-                Definition::Host { ty, func, .. } => {
-                    Definition::Host { ty: ty.clone(), func: Arc::clone(func), made: Mutex::new(None) }
-                }
+                Definition::Host { ty, func } => Definition::Host { ty: ty.clone(), func: Arc::clone(func) },
             };
             self.insert(alias, &key.1, copy)?;
         }
@@ -166,24 +158,12 @@ impl<T: 'static> Linker<T> {
         Instance::new(store, module, &imports)
     }
 
-    fn resolve(&self, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Result<Option<Extern>> {
-        match self.definitions.get(&Names(module, name)) {
-            None => Ok(None),
-            Some(Definition::Item(item)) => Ok(Some(*item)),
-            Some(Definition::Host { ty, func, made }) => {
-                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                let known = made.filter(|func| func.raw_in(store.as_context_mut().opaque_mut()).is_ok());
-                let linked = match known {
-                    Some(linked) => linked,
-                    None => {
-                        let func = Arc::clone(func);
-                        Func::new(store, ty.clone(), move |caller, params, results| func(caller, params, results))?
-                    }
-                };
-                *made = Some(linked);
-                Ok(Some(linked.into()))
-            }
-        }
+    fn resolve(&self, store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Result<Option<Extern>> {
+        Ok(match self.definitions.get(&Names(module, name)) {
+            None => None,
+            Some(Definition::Item(item)) => Some(*item),
+            Some(Definition::Host { ty, func }) => Some(Func::shared(store, ty, func)?.into()),
+        })
     }
 
     fn insert(&mut self, module: &str, name: &str, definition: Definition<T>) -> Result<&mut Self> {

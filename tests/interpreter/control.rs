@@ -143,3 +143,71 @@ fn blocks_nest_deeply() {
     assert_eq!(guest.i32("f", &[1]), 3);
     assert_eq!(guest.i32("f", &[0]), 3);
 }
+
+/// More values than are moved one by one, of all sorts, by every kind of branch.
+#[test]
+fn many_values_arrive_in_order_by_every_kind_of_branch() {
+    let types = "i32 i64 anyref v128 i32 i64 anyref";
+    let values = "local.get 0 (i64.const 20) (ref.i31 (i32.const 300)) (v128.const i64x2 4000 1)
+        (i32.const 50000) local.get 1 (ref.i31 (i32.const 700))";
+    let text = format!(
+        r#"(module
+             (type $t (func (result {types})))
+             (type $keep (func (param {types}) (result {types})))
+             (memory 1)
+             (func $values (param i32 i64) (result {types}) {values})
+             (func (export "br") (param i32 i64) (result {types})
+               (block $b (type $t) i32.const 7 ref.null any {values} br $b))
+             (func (export "br_if") (param i32 i64) (result {types})
+               (block $b (type $t) i32.const 7 ref.null any {values} local.get 0 br_if $b unreachable))
+             (func (export "br_if_not") (param i32 i64) (result {types}) (local $x v128) (local $a anyref) (local $c anyref)
+               (block $b (type $t) i32.const 7 ref.null any {values} (i32.eqz (local.get 0)) br_if $b
+                 ;; The values are as they were where the branch is not taken.
+                 (local.set $c) (local.set 1) (drop) (local.set $x) (local.set $a) (drop) (drop) (drop) (drop)
+                 (local.get 0) (i64.const 20) (local.get $a) (local.get $x) (i32.const 50000) (local.get 1) (local.get $c)))
+             (func (export "br_table") (param i32 i64) (result {types})
+               (block $c (type $t) (block $b (type $t) i32.const 7 ref.null any {values} local.get 0 br_table $c 2 $b)
+                 (unreachable)))
+             (func (export "return") (param i32 i64) (result {types}) i64.const 1 {values} return)
+             (func (export "return_if") (param i32 i64) (result {types}) i64.const 1 {values} local.get 0 br_if 0 unreachable)
+             (func (export "else") (param i32 i64) (result {types})
+               i64.const 1
+               (if (type $t) (local.get 0) (then {values}) (else unreachable))
+               br 0)
+             (func (export "loop") (param i32 i64) (result {types}) (local $again i32)
+               {values} i32.const 7 drop
+               (loop $l (type $keep)
+                 (local.set $again (i32.eqz (local.get $again)))
+                 local.get $again br_if $l)))"#
+    );
+    let mut guest = Guest::new(&text);
+    for name in ["br", "br_if", "br_if_not", "br_table", "return", "return_if", "else", "loop"] {
+        let results = guest.call(name, &[Val::I32(1), Val::I64(600_000)]).unwrap();
+        let i31 = |val: Val, store: &_| match val {
+            Val::AnyRef(Some(reference)) => i64::from(reference.as_i31_s(store).unwrap().unwrap()),
+            other => panic!("{name}: {other:?}"),
+        };
+        let [a, b, c, d, e, f, g] = results[..] else { panic!("{name}: {results:?}") };
+        assert_eq!(u128::from(d.v128().unwrap()), 1 << 64 | 4000, "{name}");
+        let numbers = [i64::from(a.i32().unwrap()), b.i64().unwrap(), i64::from(e.i32().unwrap()), f.i64().unwrap()];
+        assert_eq!(numbers, [1, 20, 50_000, 600_000], "{name}");
+        assert_eq!([c, g].map(|val| i31(val, &guest.store)), [300, 700], "{name}");
+    }
+}
+
+/// As many locals as a module may have, in a few bytes.
+#[test]
+fn locals_in_long_runs_are_told_apart() {
+    let text = format!(
+        r#"(module (func (export "f") (param i32 i64) (result i32) (local i32 {} i64 anyref {} i32 v128 i32)
+             (local.set 2 (i32.const 1)) (local.set 30003 (i32.const 20)) (local.set 30004 (i64.const 300))
+             (local.set 45006 (i32.const 4000)) (local.set 45008 (i32.const 50000))
+             (local.set 45007 (v128.const i64x2 -1 -1)) (local.set 45005 (ref.i31 (i32.const 7)))
+             (i32.add (i32.add (i32.add (i32.add (i32.add (local.get 2) (local.get 30003))
+               (i32.wrap_i64 (local.get 30004))) (local.get 45006)) (local.get 45008)) (local.get 0))))"#,
+        "i32 ".repeat(30_001),
+        "anyref ".repeat(15_000),
+    );
+    let mut guest = Guest::new(&text);
+    assert_eq!(guest.call("f", &[Val::I32(600_000), Val::I64(0)]).unwrap()[0].i32(), Some(654_321));
+}

@@ -2,7 +2,7 @@
 
 use tumulus::error::{Cause, Error, Misuse};
 use tumulus::memory::MemoryType;
-use tumulus::store::{Engine, Extern, Global, GlobalType, Memory, Store, Table, TableType, Val};
+use tumulus::store::{Caller, Engine, Extern, Global, GlobalType, Memory, Store, Table, TableType, Val};
 use tumulus::types::{Mutability, RefType, ValType};
 use tumulus::wasm::{Instance, Linker, Module};
 
@@ -149,4 +149,27 @@ fn one_linker_serves_many_stores_and_engines_do_not_mix() {
     assert!(matches!(error.cause(), Cause::Misuse(Misuse::ForeignEngine)), "{error}");
     let few = Instance::new(&mut stores[0], &module, &[]).unwrap_err();
     assert!(matches!(few.cause(), Cause::Misuse(Misuse::WrongCount { wanted: 1, given: 0, .. })), "{few}");
+}
+
+#[test]
+fn a_host_function_is_made_once_in_each_store() {
+    let engine = Engine::default();
+    let mut linker = Linker::<u32>::new(&engine);
+    linker.func_wrap("host", "data", |caller: Caller<'_, u32>| *caller.data()).unwrap();
+    linker.func_wrap("host", "other", |caller: Caller<'_, u32>| *caller.data() + 100).unwrap();
+    linker.alias_module("host", "alias").unwrap();
+    let mut stores = [Store::new(&engine, 1), Store::new(&engine, 2)];
+    let get = |store: &mut Store<u32>, module: &str, name: &str| linker.get(store, module, name).unwrap().into_func();
+    let firsts = stores.each_mut().map(|store| get(store, "host", "data"));
+    for _ in 0..3 {
+        for (store, first) in stores.iter_mut().zip(&firsts) {
+            assert_eq!(get(store, "host", "data"), *first);
+            assert_eq!(get(store, "alias", "data"), *first);
+            assert_ne!(get(store, "host", "other"), *first);
+        }
+    }
+    for (store, (first, wanted)) in stores.iter_mut().zip(firsts.into_iter().zip([1, 2])) {
+        let typed = first.unwrap().typed::<(), u32>(&mut *store).unwrap();
+        assert_eq!(typed.call(store, ()).unwrap(), wanted);
+    }
 }

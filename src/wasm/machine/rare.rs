@@ -61,6 +61,16 @@ pub(super) fn run(
             memory::init(bytes, nums.get(d), instance.data(segment), nums.get(s), nums.get(n))?;
         }
         Op::DataDrop(segment) => instance.drop_data(segment),
+        Op::CopyRange(d, s, n) => {
+            charge(store, n.into())?;
+            let [d, s, n] = [d.0, s.0, n].map(usize::from);
+            nums.0.copy_within(s..s + n, d);
+        }
+        Op::CopyRefRange(d, s, n) => {
+            charge(store, n.into())?;
+            let [d, s, n] = [d.0, s.0, n].map(usize::from);
+            window(&mut store.roots.stack.slots, frame.refs).copy_within(s..s + n, d);
+        }
         Op::ConstVec(d, index) => {
             let first = index as usize;
             nums.set_vec(d, whole([code.pool[first], code.pool[first + 1]]));

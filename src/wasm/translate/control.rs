@@ -2,14 +2,21 @@
 //!
 //! A label wants its values in fixed slots: those that follow the operands below its block. A branch moves only the
 //! values that are elsewhere; most branches move nothing. Code that cannot be reached is validated, not translated.
+//!
+//! The code for a branch does not grow with the number of its values: beyond a few, they are first put into their own
+//! slots, once for all branches that follow, and then moved as two ranges.
 
+use hashbrown::HashMap;
 use wasmparser::{BlockType, BrTable};
 
 use super::super::code::{Num, Op, Ref};
-use super::super::definitions::{Class, RefKind};
+use super::super::definitions::{Class, RefKind, count};
 use super::Translator;
 use super::condition::Condition;
 use super::operands::{Height, Operand, Settle};
+
+/// How many values a branch moves one by one.
+const MOVES_MAX: usize = 4;
 
 /// Something that goes to a place which is not known yet.
 #[derive(Debug)]
@@ -205,6 +212,8 @@ impl<'m> Translator<'m, '_> {
     pub(super) fn branch(&mut self, condition: Condition, depth: u32) {
         let index = self.frames.len() - 1 - depth as usize;
         let returns = matches!(self.frames[index].kind, Kind::Function);
+        // Before the condition is tested: what is said of the operands holds on both ways.
+        self.settle_many(self.frames[index].label());
         if !returns && self.is_in_place(index) {
             return self.jump(condition, index);
         }
@@ -222,12 +231,15 @@ impl<'m> Translator<'m, '_> {
 
     pub(super) fn br_table(&mut self, targets: &BrTable<'_>) -> Result<(), wasmparser::BinaryReaderError> {
         let index = self.pop_num();
+        // All labels take as many values.
+        let default = self.frames.len() - 1 - targets.default() as usize;
+        self.settle_many(self.frames[default].label());
         self.emit(Op::BrTable(index, targets.len()));
         let first = self.ops.len();
         let depths: Vec<u32> = targets.targets().chain([Ok(targets.default())]).collect::<Result<_, _>>()?;
         self.ops.resize(first + depths.len(), Op::Unreachable);
         // One stub for each label that needs values moved, behind the table.
-        let mut stubs = vec![None; self.frames.len()];
+        let mut stubs = HashMap::new();
         for (entry, depth) in (first..).zip(depths) {
             let label = self.frames.len() - 1 - depth as usize;
             let returns = matches!(self.frames[label].kind, Kind::Function);
@@ -239,12 +251,11 @@ impl<'m> Translator<'m, '_> {
                 }
                 continue;
             }
-            let stub = stubs[label].unwrap_or_else(|| {
+            let stub = *stubs.entry(label).or_insert_with(|| {
                 let stub = self.position();
                 self.branch(Condition::Always, depth);
                 stub
             });
-            stubs[label] = Some(stub);
             self.ops[entry] = Op::Jump(stub);
         }
         Ok(())
@@ -262,6 +273,9 @@ impl<'m> Translator<'m, '_> {
     /// Moves the operands at the top to where the label of frame `index` wants them.
     fn move_to_label(&mut self, index: usize) {
         let (label, mut height) = (self.frames[index].label(), self.frames[index].height);
+        if label.len() > MOVES_MAX {
+            return self.move_ranges(label, height);
+        }
         let first = self.operands.len() - label.len();
         for (i, &class) in label.iter().enumerate() {
             let value = self.operands.above(first)[i];
@@ -270,9 +284,34 @@ impl<'m> Translator<'m, '_> {
         }
     }
 
+    /// Puts the operands at the top, which are of classes `values`, into their own slots if they are many.
+    fn settle_many(&mut self, values: &[Class]) {
+        if values.len() > MOVES_MAX {
+            self.settle(self.operands.len() - values.len(), Settle::Nothing);
+        }
+    }
+
+    /// Moves the operands at the top, which are of classes `values` and many, to the slots from `target` on.
+    fn move_ranges(&mut self, values: &[Class], target: Height) {
+        self.settle_many(values);
+        let source = self.height_below(values.len());
+        let (nums, refs) = count(values);
+        let [nums, refs] = [nums, refs].map(|n| u16::try_from(n).expect("a function type has at most 1,000 of each"));
+        if nums > 0 && source.nums != target.nums {
+            self.emit(Op::CopyRange(target.num(), source.num(), nums));
+        }
+        if refs > 0 && source.refs != target.refs {
+            self.emit(Op::CopyRefRange(target.reference(), source.reference(), refs));
+        }
+    }
+
     /// Returns with the operands at the top.
     pub(super) fn return_(&mut self) {
         let results = self.frames[0].results;
+        if results.len() > MOVES_MAX {
+            self.move_ranges(results, Height::default());
+            return self.emit(Op::Return);
+        }
         let first = self.operands.len() - results.len();
         let mut own = self.height_below(results.len());
         let values: Vec<Operand> = self.operands.above(first).to_vec();

@@ -32,7 +32,7 @@ mod vectors;
 use wasmparser::{Operator, OperatorsReader};
 
 use self::control::Frame;
-use self::operands::{Height, Local, Operand, Operands, Settle};
+use self::operands::{Height, Locals, Operand, Operands, Settle};
 use super::casts::Casts;
 use super::code::{Code, Num, Op, Ref};
 use super::definitions::{Class, Definitions, count};
@@ -73,7 +73,7 @@ pub(super) fn translate(
         translator = Translator::new(definitions, casts, subject, true);
         translator.body(body.clone())?;
     }
-    translator.finish(subject).map_err(|refusal| refusal.at(body.original_position()))
+    Ok(translator.finish(subject))
 }
 
 /// The state of a translation.
@@ -83,8 +83,7 @@ struct Translator<'m, 'a> {
     ops: Vec<Op>,
     pool: Vec<u64>,
     operands: Operands,
-    locals: Vec<Local>,
-    local_height: Height,
+    locals: Locals,
     frames: Vec<Frame<'m>>,
     /// The `try_table` blocks so far, with their clauses, and which of those that are open is the innermost.
     tries: Vec<TryBlock>,
@@ -108,27 +107,18 @@ struct Translator<'m, 'a> {
 
 impl<'m, 'a> Translator<'m, 'a> {
     fn new(definitions: &'m Definitions, casts: &'m mut Casts, subject: Subject<'m>, far: bool) -> Translator<'m, 'a> {
-        let mut height = Height::default();
+        let mut locals = Locals::default();
         let params = subject.params.iter().map(|&class| (1, class));
-        let mut locals = Vec::new();
         for (count, class) in params.chain(subject.locals.iter().copied()) {
-            for _ in 0..count {
-                locals.push(match class {
-                    Class::Num => Local::Num(height.num()),
-                    Class::Ref => Local::Ref(height.reference()),
-                    Class::Vec => Local::Vec(height.num()),
-                });
-                height.next(class);
-            }
+            locals.add(count, class);
         }
         let mut translator = Translator {
             definitions,
             casts,
             ops: Vec::new(),
             pool: Vec::new(),
-            operands: Operands::new(height),
+            operands: Operands::new(locals.height()),
             locals,
-            local_height: height,
             frames: vec![Frame::function(subject.results)],
             tries: Vec::new(),
             clauses: Vec::new(),
@@ -151,35 +141,32 @@ impl<'m, 'a> Translator<'m, 'a> {
             let next = if reader.eof() { None } else { Some(reader.read_with_offset()?) };
             let (next, next_offset) = next.unzip();
             self.next = next;
-            self.operator(&operator).map_err(|refusal| refusal.at(offset))?;
+            self.operator(&operator)
+                .and_then(|()| check_slots(self.operands.peak()))
+                .map_err(|refusal| refusal.at(offset))?;
             current = self.next.take().zip(next_offset);
         }
         Ok(())
     }
 
-    fn finish(mut self, subject: Subject<'_>) -> Result<Code, Refusal> {
+    fn finish(mut self, subject: Subject<'_>) -> Code {
         self.seal_fuel();
         let (num_params, ref_params) = count(subject.params);
         let (num_results, ref_results) = count(subject.results);
         let peak = self.operands.peak();
         let (nums, refs) = (peak.nums.max(num_results), peak.refs.max(ref_results));
-        let given = nums.max(refs);
-        if given > SLOTS_MAX {
-            let (given, limit) = (u64::from(given), u64::from(SLOTS_MAX));
-            return Err(Refusal::TooLarge { what: "registers of a function", given, limit });
-        }
-        Ok(Code {
+        Code {
             ops: self.ops.into(),
             pool: self.pool.into(),
             handlers: Handlers { blocks: self.tries.into(), clauses: self.clauses.into() },
             nums,
             refs,
             num_params,
-            num_locals: self.local_height.nums,
+            num_locals: self.locals.height().nums,
             ref_params,
             num_results,
             ref_results,
-        })
+        }
     }
 
     fn operator(&mut self, operator: &Operator<'_>) -> Result<(), Refusal> {
@@ -225,7 +212,7 @@ impl<'m, 'a> Translator<'m, 'a> {
                 self.operands.pop();
             }
             Operator::Select | Operator::TypedSelect { .. } => self.select(),
-            Operator::LocalGet { local_index } => self.operands.push(self.locals[*local_index as usize].operand()),
+            Operator::LocalGet { local_index } => self.operands.push(self.locals.get(*local_index)),
             Operator::LocalSet { local_index } => self.local_set(*local_index),
             Operator::LocalTee { local_index } => self.local_tee(*local_index),
             Operator::I32Const { value } => self.operands.push(Operand::Const(u64::from(value.cast_unsigned()))),
@@ -371,7 +358,7 @@ impl<'m, 'a> Translator<'m, 'a> {
     fn push_result(&mut self, class: Class) -> Operand {
         match self.next {
             Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
-                let local = self.locals[local_index as usize].operand();
+                let local = self.locals.get(local_index);
                 self.settle(self.operands.len(), Settle::Local(local));
                 self.operands.push(local);
                 local
@@ -392,7 +379,7 @@ impl<'m, 'a> Translator<'m, 'a> {
     }
 
     fn assign(&mut self, index: u32, value: Operand) {
-        let local = self.locals[index as usize].operand();
+        let local = self.locals.get(index);
         if value != local {
             self.settle(self.operands.len(), Settle::Local(local));
             self.emit_move(local, value);
@@ -441,6 +428,13 @@ impl<'m, 'a> Translator<'m, 'a> {
             *op = Op::Fuel(cost.max(1));
         }
     }
+}
+
+/// Checks that a frame can have so many slots. As soon as it is too many, so that no memory is spent on a function that
+/// is refused.
+fn check_slots(height: Height) -> Result<(), Refusal> {
+    let (given, limit) = (u64::from(height.nums.max(height.refs)), u64::from(SLOTS_MAX));
+    if given > limit { Err(Refusal::TooLarge { what: "registers of a function", given, limit }) } else { Ok(()) }
 }
 
 /// The name of an operator in the text format, as far as its structure tells.

@@ -37,21 +37,49 @@ impl Operand {
     }
 }
 
-/// A local variable: its register.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Local {
-    Num(Num),
-    Ref(Ref),
-    Vec(Num),
+/// The local variables of a function: runs of one class, as a body declares them. Fifty thousand locals take a few bytes
+/// to declare, and no more here.
+#[derive(Debug, Default)]
+pub(super) struct Locals {
+    runs: Vec<Run>,
+    count: u32,
+    height: Height,
 }
 
-impl Local {
-    pub(super) fn operand(self) -> Operand {
-        match self {
-            Local::Num(num) => Operand::Local(num),
-            Local::Ref(reference) => Operand::RefLocal(reference),
-            Local::Vec(first) => Operand::VecLocal(first),
+/// Local variables of one class.
+#[derive(Debug)]
+struct Run {
+    class: Class,
+    /// The first one.
+    first: u32,
+    /// The height below it.
+    below: Height,
+}
+
+impl Locals {
+    /// Adds `count` locals of class `class`.
+    pub(super) fn add(&mut self, count: u32, class: Class) {
+        if count > 0 && self.runs.last().is_none_or(|run| run.class != class) {
+            self.runs.push(Run { class, first: self.count, below: self.height });
         }
+        self.count += count;
+        self.height = self.height.above(class, count);
+    }
+
+    /// The local `index`, which there is.
+    pub(super) fn get(&self, index: u32) -> Operand {
+        let run = &self.runs[self.runs.partition_point(|run| run.first <= index) - 1];
+        let height = run.below.above(run.class, index - run.first);
+        match run.class {
+            Class::Num => Operand::Local(height.num()),
+            Class::Ref => Operand::RefLocal(height.reference()),
+            Class::Vec => Operand::VecLocal(height.num()),
+        }
+    }
+
+    /// How much of each frame they take.
+    pub(super) fn height(&self) -> Height {
+        self.height
     }
 }
 
@@ -93,6 +121,15 @@ impl Height {
                 self.nums += 2;
                 slot
             }
+        }
+    }
+
+    /// The height with `count` values of `class` more.
+    fn above(self, class: Class, count: u32) -> Height {
+        match class {
+            Class::Num => Height { nums: self.nums + count, ..self },
+            Class::Vec => Height { nums: self.nums + 2 * count, ..self },
+            Class::Ref => Height { refs: self.refs + count, ..self },
         }
     }
 

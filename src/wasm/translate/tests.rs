@@ -170,3 +170,30 @@ fn code_that_cannot_be_reached_is_left_out() {
     );
     assert_eq!(ops, [Op::ReturnNum(R0)]);
 }
+
+/// A few bytes can branch with a thousand values, or to each of many blocks; the code for that stays short.
+#[test]
+fn code_is_linear_in_the_size_of_the_module() {
+    let wide = "(type $wide (func (param {n}) (result {n}))) (type $none (func (result {n})))";
+    let wide = wide.replace("{n}", &"i32 ".repeat(999));
+    let values: String = (0..999).map(|local| format!("local.get {local} ")).collect();
+    let branches = "local.get 0 br_if 0 ".repeat(5_000);
+    let labels: String = (1..=200).map(|label| format!("{label} ")).collect();
+    let (begin, end) = ("block (type $none) ".repeat(200), "end ".repeat(200));
+    let tables = |values: &str| {
+        format!("block local.get 0 br_if 0 i32.const 1 {values} local.get 0 br_table {labels} end ").repeat(20)
+    };
+    let narrow = "(type $wide (func (param i32) (result i32))) (type $none (func (result i32)))";
+    for text in [
+        // The constant below keeps all values one slot away from where the label wants them.
+        format!("(module {wide} (func (type $wide) block (type $none) i32.const 7 {values} {branches} br 0 end))"),
+        format!("(module {wide} (func (type $wide) i32.const 7 {values} {branches} br 0))"),
+        format!("(module {wide} (func (type $wide) {begin} {} unreachable {end}))", tables(&values)),
+        format!("(module {narrow} (func (type $wide) {begin} {} unreachable {end}))", tables("local.get 0")),
+    ] {
+        let binary = wat::parse_str(&text).expect("valid text");
+        let module = Module::new(&Engine::default(), &binary).expect("a valid module");
+        let ops = module.inner().code[0].ops.len();
+        assert!(ops <= 4 * binary.len(), "{ops} instructions for {} bytes", binary.len());
+    }
+}
