@@ -90,8 +90,24 @@ fn modules_that_do_not_validate() {
 
 #[test]
 fn features_that_are_not_supported_are_refused_by_name() {
-    let message = complaint(2, "threads.wat", "(module (memory 1 1 shared))", &[]);
-    assert_parts(&message.to_lowercase(), &["thread", "offset 0x"]);
+    let threads = complaint(2, "threads.wat", "(module (memory 1 1 shared))", &[]);
+    assert_parts(&threads, &["cannot load", "threads", "offset 0x"]);
+    // An instruction, when its function is called.
+    for (name, text, instruction) in [
+        ("simd", "(drop (i32x4.add (v128.const i64x2 0 0) (v128.const i64x2 0 0)))", "i32x4.add"),
+        ("atomics", "(drop (i32.atomic.load (i32.const 0)))", "i32.atomic.load"),
+    ] {
+        let text = format!(r#"(module (memory 1) (func (export "f") {text}))"#);
+        let message = complaint(1, &format!("{name}.wat"), &text, &[]);
+        assert_parts(&message, &["not supported yet", instruction, "function 0 `f`", "offset 0x"]);
+    }
+}
+
+#[test]
+fn an_uncaught_exception() {
+    let text = r#"(module (tag $t (param i32)) (func $g (throw $t (i32.const 1))) (func (export "f") (call $g)))"#;
+    let message = complaint(1, "exception.wat", text, &[]);
+    assert_parts(&message, &["uncaught exception", "function 0", "f (function 1)"]);
 }
 
 #[test]

@@ -473,16 +473,17 @@ fn the_verifier_finds_each_thing_that_can_be_wrong() {
     let header = |fixture: &Fixture, kind: usize| fixture.world.ty(kind).header().bits();
     // Roots: two pairs side by side, a large array of references, an array of pairs, numbers, an extern object.
     type Damage<'a> = &'a dyn Fn(&Fixture) -> (u32, u32);
-    let cases: [(&str, Damage<'_>); 18] = [
+    let cases: [(&str, Damage<'_>); 19] = [
         ("object is forwarded outside a collection", &|f| (f.roots[0], header(f, PAIR) | 1)),
         ("LOG bit under a collector that does not use it", &|f| (f.roots[0], header(f, PAIR) | 2)),
         ("reserved bits of a header are set", &|f| (f.roots[0], header(f, PAIR) | 0x20)),
         ("reserved bits of a header are set", &|f| (f.roots[0], header(f, PAIR) | 0x80)),
         ("header of no kind of object", &|f| (f.roots[0], 0)),
-        ("header of no kind of object", &|f| (f.roots[0], 4 << 2)),
+        ("header of no kind of object", &|f| (f.roots[0], 5 << 2)),
         ("object of a type that the heap does not know", &|f| (f.roots[0], 0xFFFF_FF04)),
         ("header's kind is not its type's", &|f| (f.roots[0], header(f, PAIR) ^ 0b1100)),
         ("header's kind is not its type's", &|f| (f.roots[2], header(f, PAIR) & !0xFF | 2 << 2)),
+        ("header's kind is not its type's", &|f| (f.roots[0], header(f, PAIR) & !0xFF | 4 << 2)),
         ("object larger than its place", &|f| (f.roots[2] + 4, 536_870_911)),
         ("object larger than its place", &|f| (f.roots[2] + 4, 2047)),
         ("object larger than its place", &|f| (f.roots[0], header(f, VAST))),

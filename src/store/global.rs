@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::val::{halves, whole};
 use super::{AsContext, AsContextMut, RawVal, StoreId, StoreOpaque, Val};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::types::{HeapType, Mutability, RegisteredType, ValType};
@@ -46,8 +47,8 @@ impl fmt::Display for GlobalType {
 #[derive(Debug)]
 pub(crate) struct GlobalEntity {
     pub(crate) ty: GlobalType,
-    /// The value of a number or the id of a function.
-    pub(crate) number: RawVal,
+    /// The value of a number or a vector, the low half first, or the id of a function.
+    pub(crate) number: [u64; 2],
     /// The slot among the store's global references, for a GC reference.
     pub(crate) slot: Option<usize>,
     #[expect(dead_code, reason = "keeps the type that `ty` names registered, so that its index goes to no other")]
@@ -69,7 +70,7 @@ impl StoreOpaque {
         } else {
             None
         };
-        self.roots.globals.push(GlobalEntity { ty, number: if is_gc_ref { 0 } else { raw }, slot, keeps });
+        self.roots.globals.push(GlobalEntity { ty, number: if is_gc_ref { [0; 2] } else { halves(raw) }, slot, keeps });
         Ok(index)
     }
 
@@ -95,7 +96,7 @@ impl StoreOpaque {
     pub(crate) fn global_value(&self, index: u32) -> Option<RawVal> {
         let global = self.roots.globals.get(index as usize)?;
         match global.slot {
-            None => Some(global.number),
+            None => Some(whole(global.number)),
             Some(slot) => self.roots.global_refs.get(slot).map(RawVal::from),
         }
     }
@@ -105,7 +106,7 @@ impl StoreOpaque {
     pub(crate) fn set_global_value(&mut self, index: u32, raw: RawVal) -> Result<()> {
         if let Some(global) = self.roots.globals.get_mut(index as usize) {
             match global.slot {
-                None => global.number = raw,
+                None => global.number = halves(raw),
                 Some(slot) => self.roots.global_refs.set(&mut self.heap, slot, low_word(raw)).unwrap_or(Ok(()))?,
             }
         }

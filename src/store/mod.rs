@@ -47,6 +47,7 @@ pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use val::Val;
 
+#[cfg(feature = "wasm")]
 pub(crate) use func::HostFunc;
 pub(crate) use functions::{FuncEntity, FuncKind, GuestFunc};
 pub(crate) use global::GlobalEntity;
@@ -56,6 +57,8 @@ pub(crate) use opaque::{StoreId, StoreOpaque};
 pub(crate) use roots::RefArray;
 pub(crate) use table::TableEntity;
 pub(crate) use val::RawVal;
+#[cfg(feature = "wasm")]
+pub(crate) use val::{halves, whole};
 
 pub use crate::memory::MemoryAccessError;
 #[cfg(target_has_atomic = "64")]

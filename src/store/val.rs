@@ -10,6 +10,19 @@ use crate::types::{HeapType, RefType, ValType};
 /// their ids, references as they are; what is narrower is zero-extended.
 pub(crate) type RawVal = u128;
 
+/// A vector as two words, the low one first.
+#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart")]
+#[inline]
+pub(crate) fn halves(vector: RawVal) -> [u64; 2] {
+    [vector as u64, (vector >> 64) as u64]
+}
+
+/// The vector of two words, the low one first.
+#[inline]
+pub(crate) fn whole([low, high]: [u64; 2]) -> RawVal {
+    RawVal::from(high) << 64 | RawVal::from(low)
+}
+
 /// A WebAssembly value in the hands of the host.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

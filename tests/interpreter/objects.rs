@@ -170,3 +170,36 @@ fn fields_beyond_the_reach_of_an_instruction_work() {
     );
     assert_eq!(Guest::with(&zealous(), &text).i32("f", &[]), 3 - 1 + 40);
 }
+
+/// A16, I6: a constant expression is evaluated once, in order, with collections in between; what it made stays itself.
+#[test]
+fn constant_expressions_are_evaluated_once_and_in_order() {
+    let mut guest = Guest::with(
+        &zealous(),
+        r#"(module
+             (type $box (struct (field i32)))
+             (type $row (array (mut (ref null $box))))
+             (global $first (ref $box) (struct.new $box (i32.add (i32.const 3) (i32.const 4))))
+             (global $row (ref $row) (array.new_fixed $row 2 (global.get $first) (struct.new $box (i32.const 9))))
+             (global $at i64 (i64.mul (i64.const 1) (i64.const 1)))
+             (table $t i64 4 (ref null $box) (struct.new $box (i32.const 20)))
+             (elem $passive (ref null $box) (struct.new $box (i32.const 30)) (global.get $first))
+             (elem (table $t) (offset (global.get $at)) (ref null $box) (struct.new $box (i32.const 40)) (global.get $first))
+             (func (export "same") (result i32) (local $a (ref null $row)) (local $b (ref null $row))
+               (local.set $a (array.new_elem $row $passive (i32.const 0) (i32.const 2)))
+               (local.set $b (array.new_elem $row $passive (i32.const 0) (i32.const 2)))
+               (i32.add
+                 (i32.add
+                   (ref.eq (array.get $row (local.get $a) (i32.const 0)) (array.get $row (local.get $b) (i32.const 0)))
+                   (ref.eq (array.get $row (local.get $a) (i32.const 1)) (global.get $first)))
+                 (i32.add
+                   (i32.add
+                     (ref.eq (array.get $row (global.get $row) (i32.const 0)) (global.get $first))
+                     (ref.eq (table.get $t (i64.const 0)) (table.get $t (i64.const 3))))
+                   (i32.add
+                     (ref.eq (table.get $t (i64.const 2)) (global.get $first))
+                     (i32.eq (struct.get $box 0 (table.get $t (i64.const 1))) (i32.const 40)))))))"#,
+    );
+    assert_eq!(guest.i32("same", &[]), 6);
+    guest.store.verify().expect("a sound heap");
+}

@@ -38,7 +38,7 @@ use self::frames::Stacks;
 use super::instance::InstanceData;
 use super::module::Constant;
 use crate::error::{Error, Result};
-use crate::store::{GuestFunc, GuestRunner, Pause, RawVal, StoreOpaque};
+use crate::store::{GuestFunc, GuestRunner, Pause, RawVal, StoreOpaque, halves, whole};
 use crate::types::{FuncType, ValType};
 
 /// The runner of a store's guests.
@@ -276,15 +276,4 @@ fn read(types: &[ValType], nums: &[u64], refs: &[u32], out: &mut Vec<RawVal>) {
         };
         out.extend(value);
     }
-}
-
-/// A vector as the two slots that it takes, the low one first.
-#[expect(clippy::cast_possible_truncation, reason = "takes the halves apart")]
-fn halves(vector: u128) -> [u64; 2] {
-    [vector as u64, (vector >> 64) as u64]
-}
-
-/// The vector in two slots.
-fn whole([low, high]: [u64; 2]) -> u128 {
-    u128::from(high) << 64 | u128::from(low)
 }

@@ -6,8 +6,8 @@
 )]
 
 use super::super::code::Num;
-use super::{halves, whole};
 use crate::error::Trap;
+use crate::store::{halves, whole};
 
 /// Slots that a register can name: a frame is seen through a window of this many, so that no access needs a check.
 pub(super) const WINDOW: usize = 1 << 16;

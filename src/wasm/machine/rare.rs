@@ -9,10 +9,10 @@ use super::memory::{self, load_as};
 use super::numbers::Numbers;
 use super::objects::{self, FieldOf};
 use super::run::{get, object, set};
-use super::{vectors, whole};
+use super::vectors;
 use crate::error::{Result, Trap};
 use crate::object::GcArrayLayout;
-use crate::store::{RefArray, StoreOpaque};
+use crate::store::{RefArray, StoreOpaque, whole};
 
 /// Runs `op`, which the dispatch loop left to this. `pc` is the instruction after it; returns the one to go on with.
 #[inline(never)]

@@ -9,9 +9,9 @@ use super::calls::Next;
 use super::frames::{memory_of, window};
 use super::memory::load_as;
 use super::numbers::{self, Numbers, WINDOW, signed32, signed64, widen32, widen64};
-use super::{Machine, halves, memory, objects, rare};
+use super::{Machine, memory, objects, rare};
 use crate::error::{Result, Trap};
-use crate::store::{Pause, RawVal, StoreOpaque};
+use crate::store::{Pause, StoreOpaque};
 
 /// The reference frame of the running function.
 pub(super) type References = [u32; WINDOW];
@@ -182,12 +182,10 @@ impl Machine {
                         pc += 1;
                     }
                     Op::GlobalGet(d, index) => {
-                        let [low, _] = halves(store.roots.globals[instance.globals[index as usize] as usize].number);
-                        nums.set(d, low);
+                        nums.set(d, store.roots.globals[instance.globals[index as usize] as usize].number[0]);
                     }
                     Op::GlobalSet(a, index) => {
-                        let value = RawVal::from(nums.get(a));
-                        store.roots.globals[instance.globals[index as usize] as usize].number = value;
+                        store.roots.globals[instance.globals[index as usize] as usize].number[0] = nums.get(a);
                     }
                     Op::GlobalGetRef(d, index) => {
                         let slot = store.roots.globals[instance.globals[index as usize] as usize].slot;

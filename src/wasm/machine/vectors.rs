@@ -9,7 +9,7 @@ use super::objects;
 use super::rare::Words;
 use super::run::object;
 use crate::error::{Result, Trap};
-use crate::store::StoreOpaque;
+use crate::store::{StoreOpaque, halves, whole};
 
 /// Runs `op`, which works on a vector.
 pub(super) fn run(
@@ -27,10 +27,10 @@ pub(super) fn run(
             }
         }
         Op::GlobalGetVec(d, index) => {
-            nums.set_vec(d, store.roots.globals[instance.globals[index as usize] as usize].number);
+            nums.set_vec(d, whole(store.roots.globals[instance.globals[index as usize] as usize].number));
         }
         Op::GlobalSetVec(a, index) => {
-            store.roots.globals[instance.globals[index as usize] as usize].number = nums.get_vec(a);
+            store.roots.globals[instance.globals[index as usize] as usize].number = halves(nums.get_vec(a));
         }
         Op::VecLoad(kind, d, a) => {
             let (memory, offset) = words.memory_offset();
