@@ -1,19 +1,24 @@
 //! What does it cost to allocate and initialise a struct of two references, 16 bytes with its header, that dies at
-//! once? Beside bumpalo storing the same words.
+//! once, its share of the collections included? Beside bumpalo storing the same words.
 
-mod support;
+mod support {
+    pub(crate) mod collectors;
+    pub(crate) mod cpu_time;
+    pub(crate) mod heaps;
+}
 
 use std::hint::black_box;
 
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use support::heap_of_pairs;
-use tumulus::collector::BuiltinCollector;
+use support::collectors::FREEING;
+use support::cpu_time::CpuTime;
+use support::heaps::{heap_of, references};
 
 /// 1 MiB of objects an iteration: inside a second-level cache, as short-lived objects are meant to be.
 const OBJECTS: u32 = 64 << 10;
 
-fn allocate(criterion: &mut Criterion) {
+fn allocate(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("allocate and initialise a pair");
     group.throughput(Throughput::Elements(u64::from(OBJECTS)));
 
@@ -28,9 +33,9 @@ fn allocate(criterion: &mut Criterion) {
         });
     });
 
-    for collector in [BuiltinCollector::Copying, BuiltinCollector::MarkRegion] {
+    for collector in FREEING {
         group.bench_function(format!("heap, {collector}"), |bencher| {
-            let (mut heap, pair) = heap_of_pairs(collector);
+            let (mut heap, [pair]) = heap_of(collector, 4 << 30, [references::<2>()]);
             let mut roots = [0_u32];
             bencher.iter(|| {
                 for i in 0..OBJECTS {
@@ -47,5 +52,5 @@ fn allocate(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, allocate);
+criterion_group! { name = benches; config = CpuTime::criterion(); targets = allocate }
 criterion_main!(benches);
