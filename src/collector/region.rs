@@ -113,16 +113,28 @@ fn clear_tags(blocks: &mut BlockTable) {
 
 /// Tags the blocks of which at most `lines_max` lines hold something, as many as their objects find room elsewhere.
 fn choose(blocks: &mut BlockTable, lines: &LineTable, lines_max: u32) {
-    // A destination is filled to seven eighths at least.
-    let mut room = blocks.free_blocks() as u64 * 7 / 8 * u64::from(blocks.block_bytes());
+    // A destination is filled to seven eighths at least. Free lines between others are room for small objects only, so
+    // half of them is counted on.
+    let mut holes = 0_u64;
+    let mut next = blocks.next_used(0);
+    while let Some(start) = next {
+        if blocks.block_at(start).is_some() {
+            holes += u64::from(lines.lines() - lines.occupied(start));
+        }
+        next = blocks.next_used(blocks.used_end(start));
+    }
+    let fresh = blocks.free_blocks() as u64 * 7 / 8 * u64::from(blocks.block_bytes());
+    let mut room = fresh + holes * u64::from(LINE_BYTES) / 2;
     let mut next = blocks.next_used(0);
     while let Some(start) = next {
         let end = blocks.used_end(start);
         if blocks.block_at(start).is_some() {
             let occupied = lines.occupied(start);
             let bytes = u64::from(occupied * LINE_BYTES);
-            if occupied <= lines_max && bytes <= room {
-                room -= bytes;
+            // Its own free lines are no room for what moves out of it.
+            let own = u64::from(lines.lines() - occupied) * u64::from(LINE_BYTES) / 2;
+            if occupied <= lines_max && bytes + own <= room {
+                room -= bytes + own;
                 blocks.set_tag(start, true);
             }
         }

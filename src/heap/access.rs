@@ -8,7 +8,7 @@ use std::any::Any;
 use super::GcHeap;
 use crate::error::{Corruption, CorruptionKind, Error, Result};
 use crate::object::{self, VMGcHeader, VMGcKind, VMGcRef, VMObjectDataMut, WORD_OFFSET};
-use crate::space::GRANULE_BYTES;
+use crate::space::{Flag, GRANULE_BYTES};
 
 impl GcHeap {
     /// The `N` bytes at `offset` of the object at `object`.
@@ -68,6 +68,10 @@ impl GcHeap {
     #[inline(never)]
     pub(super) fn log(&mut self, object: u32, written: Range<u32>) -> Result<(), Corruption> {
         let Some(reference) = VMGcRef::from_raw_u32(object) else { return Ok(()) };
+        if self.blocks.granule_at(object.saturating_add(written.start)).has(Flag::Card) && written.len() <= 4 {
+            // A part of a large array that the collector knows of.
+            return Ok(());
+        }
         let is_array = self.header(object)?.kind() == Some(VMGcKind::Array);
         let (collector, mut parts) = self.split();
         let is_carded = is_array && parts.blocks.granule_at(object).is_large_start();

@@ -362,6 +362,10 @@ impl<'a> Scan<'a> for Counter<'a> {
         &mut self.counting.work
     }
 
+    fn fetches_ahead(&self) -> bool {
+        true
+    }
+
     /// Accounts for an object that lives for the first time, was written to, or dies.
     #[inline]
     fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {

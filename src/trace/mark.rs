@@ -268,6 +268,11 @@ impl<'a> Scan<'a> for Marker<'a> {
         &mut self.marking.work
     }
 
+    /// Young objects are in the cache, and those that are moved should lie behind each other.
+    fn fetches_ahead(&self) -> bool {
+        !self.is_minor
+    }
+
     /// Accounts for an object, and makes it ask to be logged if it is to.
     #[inline]
     fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {

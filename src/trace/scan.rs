@@ -20,6 +20,10 @@ pub(super) trait Scan<'t> {
 
     fn work(&mut self) -> &mut WorkList;
 
+    /// Whether what waits is likely to be far from the cache, so that fetching it ahead pays. It mixes up the order of
+    /// what is moved, which is that of the references otherwise: children behind their parents.
+    fn fetches_ahead(&self) -> bool;
+
     /// Called once for each object that is scanned, before its slots.
     fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption>;
 
@@ -29,6 +33,14 @@ pub(super) trait Scan<'t> {
     /// Scans what waits, and what is added meanwhile, until there is nothing left or `budget` is spent.
     fn scan_all(&mut self, budget: Budget) -> Result<Progress, Corruption> {
         let mut left = budget.0;
+        if !self.fetches_ahead() {
+            while left > 0
+                && let Some(task) = self.work().pop()
+            {
+                left = left.saturating_sub(self.scan(task)?);
+            }
+            return Ok(if self.work().is_empty() { Progress::Done } else { Progress::More });
+        }
         // A ring: the object that was asked for first is scanned first, when its bytes have arrived.
         let mut fetching = [None; FETCHING];
         let mut turn = 0;
