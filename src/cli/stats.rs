@@ -17,10 +17,11 @@ pub(super) fn report(collector: BuiltinCollector, stats: &HeapStats) -> String {
     table.row(["collector", collector.traits().name]);
     for (name, value) in [
         ("allocated", bytes(stats.allocated_bytes)),
-        ("collections", stats.collections.to_string()),
+        ("collections", collections(stats)),
         ("live after the last", after_collection(bytes(stats.live_bytes))),
         ("peak committed", bytes(stats.committed_bytes_max)),
         ("copied", bytes(stats.copied_bytes)),
+        ("touched", bytes(stats.work_bytes)),
         ("pauses, total", short_duration(stats.pause_total)),
         ("pauses, longest", short_duration(stats.pause_max)),
         ("roots at the last", after_collection(roots.join(", "))),
@@ -28,6 +29,14 @@ pub(super) fn report(collector: BuiltinCollector, stats: &HeapStats) -> String {
         table.row([name, &value]);
     }
     table.to_string()
+}
+
+/// How many there were, and how many of them looked at young objects only.
+fn collections(stats: &HeapStats) -> String {
+    match stats.minor_collections {
+        0 => stats.collections.to_string(),
+        minor => format!("{} ({minor} minor)", stats.collections),
+    }
 }
 
 #[cfg(test)]
@@ -39,6 +48,8 @@ mod tests {
         let mut stats = HeapStats { allocated_bytes: 4096, collections: 3, live_bytes: 1024, ..HeapStats::default() };
         stats.last_cycle.roots[RootCategory::Globals as usize] = 7;
         let text = report(BuiltinCollector::Copying, &stats);
+        stats.minor_collections = 2;
+        assert!(report(BuiltinCollector::Generational, &stats).contains("collections          3 (2 minor)\n"));
         for part in ["copying\n", "4096 bytes (4 KiB)", "collections          3\n", "1024 bytes (1 KiB)", "globals 7,"]
         {
             assert!(text.contains(part), "{part} in {text}");
