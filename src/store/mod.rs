@@ -7,6 +7,7 @@
 //! Objects are reached through handles of a kind: [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`],
 //! [`ExnRef`]. Values cross as [`Val`], checked each time; or, with a type prepared once ([`StructRefPre`],
 //! [`ArrayRefPre`], [`Field`]), as plain Rust values; or many at a time, as slices and views of an array's elements.
+//! Runtimes that keep references themselves go through [`GcStore`] and [`AutoAssertNoGc`].
 //!
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a `GuestRunner`.
 
@@ -23,6 +24,7 @@ mod extern_ref;
 mod field;
 mod func;
 mod functions;
+mod gc_store;
 mod global;
 mod guest;
 mod i31;
@@ -54,6 +56,7 @@ pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
 pub use field::{Field, FieldValue};
 pub use func::Func;
+pub use gc_store::{AutoAssertNoGc, GcStore};
 pub use global::{Global, GlobalType};
 pub use i31::I31;
 pub use kinds::{AnyRef, ArrayRef, EqRef, RefKind, StructRef, SubKind};

@@ -19,6 +19,11 @@ impl Place {
     /// What lies there: `i8` and `i16` zero-extended, references rooted in the innermost scope.
     pub(super) fn get(self, store: &mut StoreOpaque, object: u32) -> Result<Val> {
         let raw = self.load(&store.heap, object)?;
+        self.to_val(store, object, raw)
+    }
+
+    /// The value that `raw`, read from there, is.
+    pub(super) fn to_val(self, store: &mut StoreOpaque, object: u32, raw: RawVal) -> Result<Val> {
         let ty = self.storage.unpacked();
         if let ValType::Ref(reference) = ty
             && !reference.is_vmgcref_type()

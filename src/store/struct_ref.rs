@@ -122,7 +122,8 @@ impl StoreOpaque {
         named.map(|ty| &**ty).ok_or_else(|| Corruption::new(CorruptionKind::BadHeader, object))
     }
 
-    fn allocate_struct(&mut self, ty: &StructRefPre) -> Result<u32> {
+    /// A new struct, all zero, to be written before the next safe point.
+    pub(super) fn allocate_struct(&mut self, ty: &StructRefPre) -> Result<u32> {
         let ty = ty.in_store(self)?;
         let allocated = self.heap.allocate_struct(ty, &mut self.roots);
         self.drop_dead_payloads();
