@@ -4,27 +4,43 @@
 //! [`Global`], [`Tag`], [`Rooted`], [`OwnedRooted`]) are small and name a thing in one store. Using a handle with another
 //! store, or after what it names is gone, is told in every build and never reaches another thing.
 //!
+//! Objects are reached through handles of a kind: [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`],
+//! [`ExnRef`]. Values cross as [`Val`], checked each time; or, with a type prepared once ([`StructRefPre`],
+//! [`ArrayRefPre`], [`Field`]), as plain Rust values; or many at a time, as slices and views of an array's elements.
+//! Runtimes that keep references themselves go through [`GcStore`] and [`AutoAssertNoGc`].
+//!
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a `GuestRunner`.
 
 #![deny(unsafe_code)]
 #![cfg_attr(not(feature = "wasm"), expect(dead_code, reason = "what only a runner of guests needs"))]
 
+mod array_data;
+mod array_ref;
 mod config;
 mod context;
 mod engine;
 mod exception;
+mod extern_ref;
+mod field;
 mod func;
 mod functions;
+mod gc_store;
 mod global;
 mod guest;
+mod i31;
+mod kinds;
 mod memory;
 #[expect(unsafe_code, reason = "the room of raw views of memories")]
 mod memory_raw;
+mod number;
 mod opaque;
+mod place;
+mod pre;
 mod rooted;
 mod roots;
 #[cfg(target_has_atomic = "64")]
 mod shared_memory;
+mod struct_ref;
 mod table;
 mod tag;
 mod typed;
@@ -32,20 +48,28 @@ mod val;
 
 use std::fmt;
 
-use hashbrown::HashMap;
-
+pub use array_data::{ArrayView, ArrayViewMut};
 pub use config::{CollectorChoice, Config};
 pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
 pub use engine::Engine;
 pub use exception::ExnRef;
+pub use extern_ref::ExternRef;
+pub use field::{Field, FieldValue};
 pub use func::Func;
+pub use gc_store::{AutoAssertNoGc, GcStore};
 pub use global::{Global, GlobalType};
+pub use i31::I31;
+pub use kinds::{AnyRef, ArrayRef, EqRef, RefKind, StructRef, SubKind};
 pub use memory::{Memory, MemoryDescription, MemoryGuest};
-pub use rooted::{AnyRef, ExternRef, OwnedRooted, RootScope, Rooted};
+pub use number::Number;
+pub use pre::{ArrayRefPre, StructRefPre};
+pub use rooted::{OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
 pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use val::Val;
+
+use hashbrown::HashMap;
 
 #[cfg(feature = "wasm")]
 pub(crate) use func::HostFunc;
