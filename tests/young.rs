@@ -311,3 +311,51 @@ fn steps_of_any_size_end_in_the_same_heap() {
         }
     }
 }
+
+/// What is free after a full collection and not needed soon goes back to the host, and is zero when it is used again.
+#[test]
+fn free_memory_goes_back_to_the_host() {
+    for collector in BuiltinCollector::ALL.into_iter().filter(|kind| kind.traits().collects) {
+        let mut fixture = fixture(collector, 256 * MIB);
+        let (made, _) = fixture.push_list(4_000_000);
+        assert_eq!(made, 4_000_000);
+        fixture.collect();
+        fixture.roots.clear();
+        fixture.collect();
+        let discarded = fixture.heap.stats().discarded_bytes;
+        assert!(discarded > 40 * MIB, "{collector}: {discarded}");
+        // Nothing more to give back.
+        fixture.collect();
+        assert_eq!(fixture.heap.stats().discarded_bytes, discarded, "{collector}");
+        for _ in 0..100_000 {
+            let pair = fixture.structure(PAIR).expect("room");
+            assert_eq!((fixture.read(pair, LEFT), fixture.read(pair, RIGHT)), (0, 0), "{collector}");
+        }
+        let (made, _) = fixture.push_list(100_000);
+        assert_eq!(fixture.list_length(fixture.roots[0]), made);
+        fixture.collect();
+    }
+}
+
+/// A large object for which there is room, but not in one piece: collectors that move make a piece of it.
+#[test]
+fn room_in_pieces_is_made_one_piece() {
+    for collector in [BuiltinCollector::Copying, BuiltinCollector::MarkRegion, Generational] {
+        let mut fixture = fixture(collector, 4 * MIB);
+        // A pair in each block survives: nowhere are 64 KiB free in one piece.
+        let mut kept = Vec::new();
+        for number in 0..60_000_u32 {
+            let pair = fixture.pair(number << 1 | 1, 0).expect("room");
+            if number % 2_000 == 0 {
+                fixture.roots.push(pair);
+                kept.push(number);
+            }
+        }
+        let array = fixture.array(REFS, 300_000).unwrap_or_else(|error| panic!("{collector}: {error}"));
+        assert_eq!(fixture.heap.array_len(array).expect("inside"), 300_000);
+        for (&root, &number) in fixture.roots.iter().zip(&kept) {
+            assert_eq!(fixture.read(root, LEFT), number << 1 | 1, "{collector}");
+        }
+        fixture.verify();
+    }
+}
