@@ -28,7 +28,8 @@ pub(super) trait Scan<'t> {
 
     /// Scans what waits, and what is added meanwhile, until there is nothing left or `budget` is spent.
     fn scan_all(&mut self, budget: Budget) -> Result<Progress, Corruption> {
-        let mut left = budget.0;
+        // At least one object, so that steps of no budget come to an end too.
+        let mut left = budget.0.max(1);
         // A ring: the object that was asked for first is scanned first, when its bytes have arrived.
         let mut fetching = [None; FETCHING];
         let mut turn = 0;
