@@ -23,3 +23,29 @@ fn steps_of_no_budget_end_a_cycle() {
         assert!(ends, "{collector}");
     }
 }
+
+/// The copying collector's report said that its cycle took no step.
+#[test]
+fn every_cycle_counts_its_steps() {
+    for collector in collecting() {
+        let mut fixture = Fixture::new(collector.create(), &Settings::checked(MIB));
+        fixture.push_list(10);
+        fixture.collect();
+        assert_eq!(fixture.heap.stats().last_cycle.steps, 1, "{collector}");
+    }
+}
+
+/// What a full cycle promoted before it was given up was in no counter, so that pacing knew nothing of it.
+#[test]
+fn what_a_cycle_promoted_counts_if_it_is_given_up() {
+    let mut fixture = Fixture::new(BuiltinCollector::Generational.create(), &Settings::checked(4 * MIB));
+    fixture.push_list(1000);
+    let started = fixture.heap.start_collection(CycleKind::Full, &mut fixture.roots).expect("memory for a cycle");
+    let mut cycle = started.expect("a heap with objects");
+    assert_eq!(cycle.step(Budget(1)).expect("a sound heap"), Progress::More);
+    assert_eq!(cycle.report().promoted_bytes, 16_000);
+    let stats = fixture.heap.stats();
+    assert_eq!((stats.collections, stats.promoted_bytes), (0, 16_000));
+    fixture.collect();
+    assert_eq!(fixture.heap.stats().promoted_bytes, 16_000, "once");
+}
