@@ -1,8 +1,9 @@
 //! Bugs that were found in the heap and its collectors, each with a test that fails without its fix.
 
 use tumulus::collector::{BuiltinCollector, CycleKind};
-use tumulus::testkit::Settings;
+use tumulus::error::OutOfMemoryKind;
 use tumulus::testkit::fixture::Fixture;
+use tumulus::testkit::{Settings, Tally};
 use tumulus::trace::{Budget, Progress};
 
 const MIB: u64 = 1 << 20;
@@ -48,4 +49,27 @@ fn what_a_cycle_promoted_counts_if_it_is_given_up() {
     assert_eq!((stats.collections, stats.promoted_bytes), (0, 16_000));
     fixture.collect();
     assert_eq!(fixture.heap.stats().promoted_bytes, 16_000, "once");
+}
+
+/// Two host values that declared more than 2^64 bytes together made the sum wrap around, or panic.
+#[test]
+fn declared_bytes_that_cannot_be_counted_are_refused() {
+    for collector in collecting() {
+        let tally = Tally::default();
+        let mut fixture = Fixture::new(collector.create(), &Settings::checked(MIB));
+        let new = |fixture: &mut Fixture, bytes| {
+            fixture.heap.allocate_extern_holding(tally.payload().1, bytes, &mut fixture.roots)
+        };
+        let first = new(&mut fixture, u64::MAX - 1).expect("room");
+        fixture.roots.push(first.get());
+        let second = new(&mut fixture, 1).expect("room");
+        fixture.roots.push(second.get());
+        let refused = new(&mut fixture, 1).expect_err("more than can be counted");
+        assert_eq!(refused.out_of_memory().map(|refusal| refusal.kind), Some(OutOfMemoryKind::TooLarge));
+        assert_eq!(fixture.heap.stats().external_bytes, u64::MAX);
+        fixture.roots.clear();
+        new(&mut fixture, u64::MAX).expect("room, after a collection");
+        assert_eq!(fixture.heap.stats().external_bytes, u64::MAX, "{collector}");
+        fixture.pair(0, 0).expect("room");
+    }
 }
