@@ -2,9 +2,11 @@
 
 use tumulus::collector::{BuiltinCollector, CycleKind};
 use tumulus::error::OutOfMemoryKind;
+use tumulus::heap::GcHeap;
+use tumulus::root::OwnedRoots;
 use tumulus::testkit::fixture::Fixture;
 use tumulus::testkit::{Settings, Tally};
-use tumulus::trace::{Budget, Progress};
+use tumulus::trace::{Budget, Progress, RootSource, RootVisitor};
 
 const MIB: u64 = 1 << 20;
 
@@ -71,5 +73,40 @@ fn declared_bytes_that_cannot_be_counted_are_refused() {
         new(&mut fixture, u64::MAX).expect("room, after a collection");
         assert_eq!(fixture.heap.stats().external_bytes, u64::MAX, "{collector}");
         fixture.pair(0, 0).expect("room");
+    }
+}
+
+/// Handles of a store, and nothing else.
+struct Handles<'a>(&'a mut OwnedRoots);
+
+impl RootSource for Handles<'_> {
+    fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), tumulus::error::Corruption> {
+        self.0.visit(visitor)
+    }
+}
+
+/// The verifier took away the roots of dropped handles, and no collector heard of it: what they led to, and all that
+/// stood in slots near them, had a count too many from then on.
+#[test]
+fn verification_takes_no_roots_away() {
+    for collector in collecting() {
+        let tally = Tally::default();
+        let mut heap = Fixture::new(collector.create(), &Settings::new(MIB)).heap;
+        let mut owned = OwnedRoots::new();
+        let handle = |heap: &mut GcHeap, owned: &mut OwnedRoots| {
+            let object = heap.allocate_extern(tally.payload().1, &mut Handles(owned)).expect("room");
+            owned.insert(heap, object.get()).expect("a sound heap").expect("a slot")
+        };
+        let (first, second) = (handle(&mut heap, &mut owned), handle(&mut heap, &mut owned));
+        heap.collect_minor(&mut Handles(&mut owned)).expect("a sound heap");
+        drop(first);
+        heap.verify(&mut Handles(&mut owned)).expect("a sound heap");
+        heap.collect_minor(&mut Handles(&mut owned)).expect("a sound heap");
+        drop(second);
+        heap.collect_minor(&mut Handles(&mut owned)).expect("a sound heap");
+        drop(heap.take_dead_payloads());
+        // What generational promoted waits for a full collection.
+        let expected = if collector == BuiltinCollector::Generational { [0, 0] } else { [1, 1] };
+        assert_eq!(tally.counts(), expected, "{collector}");
     }
 }
