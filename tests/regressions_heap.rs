@@ -3,7 +3,8 @@
 use tumulus::collector::{BuiltinCollector, CycleKind};
 use tumulus::error::OutOfMemoryKind;
 use tumulus::heap::GcHeap;
-use tumulus::root::OwnedRoots;
+use tumulus::root::{OwnedRoots, RootArray};
+use tumulus::space::BlockTable;
 use tumulus::testkit::fixture::Fixture;
 use tumulus::testkit::{Settings, Tally};
 use tumulus::trace::{Budget, Progress, RootSource, RootVisitor};
@@ -109,4 +110,30 @@ fn verification_takes_no_roots_away() {
         let expected = if collector == BuiltinCollector::Generational { [0, 0] } else { [1, 1] };
         assert_eq!(tally.counts(), expected, "{collector}");
     }
+}
+
+/// The new length was added up without a check.
+#[test]
+fn a_root_array_does_not_grow_beyond_what_can_be_counted() {
+    let mut heap = Fixture::new(BuiltinCollector::RefCount.create(), &Settings::new(MIB)).heap;
+    let mut array = RootArray::new();
+    assert!(array.grow(&mut heap, 3, 0).expect("a sound heap"));
+    assert!(!array.grow(&mut heap, usize::MAX, 0).expect("a sound heap"));
+    assert_eq!(array.len(), 3);
+}
+
+/// While blocks were held each search for a free one began at the same place, however many had been taken.
+#[test]
+fn blocks_that_were_held_can_be_taken_afterwards() {
+    let mut blocks = BlockTable::new(64 * MIB);
+    blocks.reserve(MIB).expect("memory");
+    blocks.commit(MIB);
+    blocks.hold(64 << 10..128 << 10);
+    let taken: Vec<_> = std::iter::from_fn(|| blocks.take_block()).map(|block| block.start).collect();
+    assert!(taken.len() == 30 && taken.iter().all(|start| !(64 << 10..128 << 10).contains(start)), "{taken:?}");
+    blocks.release_block(32 << 10);
+    assert_eq!(blocks.take_block().map(|block| block.start), Some(32 << 10));
+    blocks.end_hold();
+    let freed: Vec<_> = std::iter::from_fn(|| blocks.take_block()).map(|block| block.start).collect();
+    assert_eq!(freed, [64 << 10, 96 << 10]);
 }
