@@ -33,7 +33,7 @@
 //! | 6 | [`root`] | references held outside the heap: arrays, scopes, owned handles |
 //! | 5 | [`heap`] | the engine: allocation, access, barriers, bulk operations, casts, collection, verifier |
 //! | 4 | [`collector`] | the policies: the trait, five collectors, pacing |
-//! | 3 | [`trace`] | how the graph is walked: roots, evacuation, weak entries |
+//! | 3 | [`trace`] | how the graph is walked: roots, marking, evacuation, counting, weak entries |
 //! | 2 | [`object`], [`guest`] (unsafe) | how an object is spelled in bytes; pointers of guests, and what they borrow |
 //! | 1 | [`memory`] (unsafe), [`types`], [`space`] | bytes that grow; what types are; where there is room |
 //! | 0 | [`error`], [`provenance`] (unsafe) | what can go wrong; numbers and pointers shared with compiled code |

@@ -162,7 +162,9 @@ impl Collector for Copying {
         roots.visit_roots(&mut evacuator)?;
         evacuator.drain()?;
         weak.process(WeakScope::All, &mut |at| evacuator.survivor(at))?;
-        **report = CycleReport::from_evacuation(&evacuator.finish());
+        // What the heap noted of the cycle stays.
+        let CycleReport { kind, steps, .. } = **report;
+        **report = CycleReport { kind, steps, ..CycleReport::from_evacuation(&evacuator.finish()) };
 
         for_each_used(parts, |parts, start| {
             match (parts.blocks.block_at(start).is_some(), parts.blocks.granule_at(start).is_tagged()) {

@@ -118,9 +118,12 @@ impl GcHeap {
     /// Asks the limiter for bytes that a host value holds.
     fn declare(&self, bytes: u64) -> Result<(), OutOfMemory> {
         let current = self.externs.external_bytes();
-        let desired = current.saturating_add(bytes);
-        let growth = Growth { kind: ResourceKind::External, current, desired, maximum: None };
-        self.limiter.grow(&growth, || Ok(()))
+        let growth = |desired| Growth { kind: ResourceKind::External, current, desired, maximum: None };
+        match current.checked_add(bytes) {
+            Some(desired) => self.limiter.grow(&growth(desired), || Ok(())),
+            // More than can be counted.
+            None => Err(growth(u64::MAX).refused(OutOfMemoryKind::TooLarge)),
+        }
     }
 
     /// Allocates where the window has no room. A safe point.

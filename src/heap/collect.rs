@@ -78,26 +78,35 @@ impl GcHeap {
         Ok(Some(Collection { heap: self, roots, report, started: Some(started), is_done: false }))
     }
 
+    /// Counts what a step did: it counts also if its cycle is given up afterwards.
+    fn note_step(&mut self, before: &CycleReport, after: &CycleReport) {
+        let added = |count: fn(&CycleReport) -> u64| count(after).saturating_sub(count(before));
+        let (work, promoted) = (added(CycleReport::work_bytes), added(|report| report.promoted_bytes));
+        self.stats.copied_bytes += added(|report| report.copied_bytes);
+        self.stats.promoted_bytes += promoted;
+        self.stats.work_bytes += work;
+        self.counters.minor_work_bytes += work;
+        self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(promoted);
+    }
+
+    /// Counts a cycle whose steps were counted.
     fn note_cycle(&mut self, report: CycleReport) {
         let committed = u64::from(self.blocks.committed_bytes());
         let stats = &mut self.stats;
         stats.collections += 1;
         stats.minor_collections += u64::from(report.kind == CycleKind::Minor);
         stats.live_bytes = report.live_bytes;
-        stats.copied_bytes += report.copied_bytes;
-        stats.promoted_bytes += report.promoted_bytes;
-        stats.work_bytes += report.work_bytes();
         stats.committed_bytes_max = stats.committed_bytes_max.max(committed);
         stats.last_cycle = report;
         let external = self.externs.external_bytes();
         match report.kind {
             CycleKind::Minor => {
-                self.counters.minor_work_bytes += report.work_bytes();
                 // What host values declare counts as added with the object that names them.
-                self.counters.grown_bytes += report.promoted_bytes + external.saturating_sub(self.external_seen);
+                let declared = external.saturating_sub(self.external_seen);
+                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(declared);
             }
             CycleKind::Full => {
-                self.counters.live_bytes = report.live_bytes + external;
+                self.counters.live_bytes = report.live_bytes.saturating_add(external);
                 self.counters.full_work_bytes = report.work_bytes();
                 (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
                 self.allocated_at_full = self.stats.allocated_bytes;
@@ -160,6 +169,7 @@ impl Collection<'_> {
         }
         let started = self.started.take().unwrap_or_else(Instant::now);
         self.heap.refuse_if_damaged()?;
+        let before = self.report;
         self.report.steps += 1;
         let GcHeap { memory, types, blocks, collector, externs, limiter, config, .. } = &mut *self.heap;
         let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all };
@@ -168,6 +178,7 @@ impl Collection<'_> {
             Ok(progress) => progress,
             Err(corruption) => return Err(self.heap.damaged_by(corruption)),
         };
+        self.heap.note_step(&before, &self.report);
         let pause = started.elapsed();
         self.heap.stats.pause_total += pause;
         self.heap.stats.pause_max = self.heap.stats.pause_max.max(pause);

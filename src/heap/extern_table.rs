@@ -24,9 +24,9 @@ pub(super) struct ExternTable {
     live: usize,
     /// Indices of entries whose objects were born since the last cycle. Always has room for all that live.
     born: Vec<u32>,
-    /// Bytes that the payloads held declared.
+    /// Bytes that the payloads held declared: a sum that [`ExternTable::insert`] is only asked for if it fits.
     external_bytes: u64,
-    /// Bytes that all payloads ever declared.
+    /// Bytes that all payloads ever declared, as far as that can be counted.
     external_declared: u64,
 }
 
@@ -91,7 +91,7 @@ impl ExternTable {
         self.live += 1;
         self.born.push(index);
         self.external_bytes += external_bytes;
-        self.external_declared += external_bytes;
+        self.external_declared = self.external_declared.saturating_add(external_bytes);
         Ok(id)
     }
 
@@ -113,7 +113,8 @@ impl ExternTable {
 
     /// Payloads whose objects died, for the caller to drop.
     pub(super) fn take_dead(&mut self) -> Vec<Payload> {
-        core::mem::take(&mut self.dead)
+        // Not the list itself: the next collection may have to put as many there.
+        self.dead.drain(..).collect()
     }
 
     /// Whether there are payloads to drop.
@@ -173,5 +174,23 @@ impl WeakEntries for ExternTable {
         }
         self.born.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The list went away with what was taken, and the next collection had to ask the host for another.
+    #[test]
+    fn there_is_room_for_the_dead_after_they_were_taken() {
+        let mut table = ExternTable::default();
+        for owner in 1..=10 {
+            table.reserve().unwrap();
+            assert!(table.insert(Box::new(owner), 0, 8 * owner).is_ok());
+        }
+        table.process(WeakScope::All, &mut |at| Ok((at > 40).then_some(at))).unwrap();
+        assert_eq!((table.take_dead().len(), table.len()), (5, 5));
+        assert!(table.dead.capacity() >= table.live);
     }
 }

@@ -61,7 +61,7 @@ impl GcHeap {
     /// What pacing goes by, as of now.
     pub(super) fn counters(&self) -> Counters {
         let external = self.externs.external_declared() - self.external_at_full;
-        let allocated_bytes = self.allocated_bytes() - self.allocated_at_full + external;
+        let allocated_bytes = (self.allocated_bytes() - self.allocated_at_full).saturating_add(external);
         let has_minor = self.collector.traits().has_minor;
         let grown_bytes = if has_minor { self.counters.grown_bytes } else { allocated_bytes };
         Counters { allocated_bytes, grown_bytes, ..self.counters }

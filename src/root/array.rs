@@ -80,14 +80,15 @@ impl RootArray {
     /// As for [`RootArray::set`].
     pub fn grow(&mut self, heap: &mut GcHeap, count: usize, raw: u32) -> Result<bool, Corruption> {
         let start = self.slots.len();
-        let chunks = (start + count).div_ceil(CHUNK_SLOTS);
+        let Some(end) = start.checked_add(count) else { return Ok(false) };
+        let chunks = end.div_ceil(CHUNK_SLOTS);
         let more_chunks = chunks.saturating_sub(self.armed.len());
         if self.slots.try_reserve(count).is_err() || self.armed.try_reserve(more_chunks).is_err() {
             return Ok(false);
         }
         // The last chunk gets slots that it did not have when it was armed.
-        self.log(&(start..start + count), &mut |chunk| heap.log_roots(chunk))?;
-        self.slots.resize(start + count, raw);
+        self.log(&(start..end), &mut |chunk| heap.log_roots(chunk))?;
+        self.slots.resize(end, raw);
         self.armed.resize(chunks, false);
         Ok(true)
     }

@@ -66,7 +66,10 @@ impl OwnedRoots {
                 slot
             }
             None => match u32::try_from(self.slots.len()) {
-                Ok(slot) if self.slots.grow(heap, 1, raw)? => slot,
+                // Room in `free` for all slots, so that a collection that frees them needs no memory.
+                Ok(slot) if self.free.try_reserve(self.slots.len() + 1).is_ok() && self.slots.grow(heap, 1, raw)? => {
+                    slot
+                }
                 _ => return Ok(None),
             },
         };
@@ -93,12 +96,14 @@ impl OwnedRoots {
         Ok(())
     }
 
-    /// Shows all roots to a collection; those whose owners were dropped are none any more.
+    /// Shows all roots; to a collection those whose owners were dropped are none any more.
     ///
     /// # Errors
     /// What the visitor returned.
     pub fn visit(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
-        self.reclaim(|slots, slot| slots.set_in_visit(visitor, slot, 0))?;
+        if visitor.may_release() {
+            self.reclaim(|slots, slot| slots.set_in_visit(visitor, slot, 0))?;
+        }
         self.slots.visit(RootCategory::Owned, visitor)
     }
 }

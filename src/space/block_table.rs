@@ -54,7 +54,7 @@ pub struct BlockTable {
     tagged_blocks: usize,
     /// Granules that are cards.
     cards: usize,
-    /// No block place below this one is free.
+    /// No block place below this one is free, but for those held.
     lowest_free: usize,
     /// Block places that are not handed out: room is being made there for a large object.
     held: Range<usize>,
@@ -247,9 +247,7 @@ impl BlockTable {
         let mut places = self.lowest_free..self.committed() / self.block_granules;
         let place = places.find(|place| !self.held.contains(place) && self.is_free_place(*place))?;
         self.set(self.granules_of(place), Granule::as_block);
-        if self.held.is_empty() {
-            self.lowest_free = place + 1;
-        }
+        self.lowest_free = place + 1;
         self.free_blocks -= 1;
         self.used_blocks += 1;
         Some(self.block_of_place(place))
@@ -262,6 +260,9 @@ impl BlockTable {
 
     /// Ends what [`BlockTable::hold`] began.
     pub fn end_hold(&mut self) {
+        if !self.held.is_empty() {
+            self.lowest_free = self.lowest_free.min(self.held.start);
+        }
         self.held = 0..0;
     }
 

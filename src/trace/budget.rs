@@ -1,6 +1,7 @@
 //! How much work a step of a cycle may do.
 
-/// Work units that one step may spend: one for each 8 bytes scanned or copied.
+/// Work units that one step may spend: one for each 8 bytes scanned or copied. A step of none does the least that brings
+/// its cycle on, so that every cycle ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget(pub u64);
 

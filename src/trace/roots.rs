@@ -88,6 +88,12 @@ pub trait RootVisitor {
         true
     }
 
+    /// Whether roots whose owners are gone may be taken away in the course of the visit. Only a collection accounts for
+    /// that; whoever just looks is shown them as they were.
+    fn may_release(&self) -> bool {
+        true
+    }
+
     /// Slots of a chunk are about to be overwritten in the course of the visit; `slots` is the chunk as it was.
     ///
     /// # Errors
@@ -98,9 +104,14 @@ pub trait RootVisitor {
     }
 }
 
+/// A closure only looks.
 impl<F: FnMut(RootCategory, &mut [u32]) -> Result<(), Corruption>> RootVisitor for F {
     fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption> {
         self(category, slots)
+    }
+
+    fn may_release(&self) -> bool {
+        false
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) trait Scan<'t> {
 
     /// Scans what waits, and what is added meanwhile, until there is nothing left or `budget` is spent.
     fn scan_all(&mut self, budget: Budget) -> Result<Progress, Corruption> {
-        let mut left = budget.0;
+        // At least one object, so that steps of no budget come to an end too.
+        let mut left = budget.0.max(1);
         if !self.fetches_ahead() {
             while left > 0
                 && let Some(task) = self.work().pop()
