@@ -6,7 +6,7 @@ use super::{CastTarget, GcHeap};
 use crate::collector::Audit;
 use crate::error::{Corruption, CorruptionKind, Result};
 use crate::object::{ObjectLayout, VMGcHeader, VMGcKind, WORD_OFFSET};
-use crate::trace::{RootCategory, RootSource};
+use crate::trace::{Look, RootCategory, RootSource};
 use crate::types::{CompositeType, HeapType, RefType, StorageType, ValType};
 
 impl GcHeap {
@@ -19,9 +19,9 @@ impl GcHeap {
     pub fn verify(&mut self, roots: &mut dyn RootSource) -> Result<()> {
         let mut verifier = Verifier::new(self);
         let found = roots
-            .visit_roots(&mut |_: RootCategory, slots: &mut [u32]| {
+            .visit_roots(&mut Look(|_: RootCategory, slots: &mut [u32]| {
                 slots.iter().try_for_each(|&raw| verifier.reference(raw))
-            })
+            }))
             .and_then(|()| verifier.run())
             .and_then(|()| {
                 let mut audit = Audit::new(&self.blocks);

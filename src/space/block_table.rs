@@ -54,6 +54,8 @@ pub struct BlockTable {
     tagged_blocks: usize,
     /// Granules that are cards.
     cards: usize,
+    /// No granule below this one is a card.
+    lowest_card: usize,
     /// No block place below this one is free, but for those held.
     lowest_free: usize,
     /// Block places that are not handed out: room is being made there for a large object.
@@ -83,6 +85,7 @@ impl BlockTable {
             large_count: 0,
             tagged_blocks: 0,
             cards: 0,
+            lowest_card: usize::MAX,
             lowest_free: 0,
             held: 0..0,
             highest_free: 0,
@@ -374,7 +377,10 @@ impl BlockTable {
         let granule = granule_of(offset);
         let is_new = !self.granule_at(offset).has(Flag::Card) && granule < self.committed();
         self.set(granule..granule + 1, |state| state.with(Flag::Card, true));
-        self.cards += usize::from(is_new);
+        if is_new {
+            self.cards += 1;
+            self.lowest_card = self.lowest_card.min(granule);
+        }
         is_new
     }
 
@@ -383,7 +389,14 @@ impl BlockTable {
     /// One pass, however many cards an object has.
     pub fn take_card(&mut self, cursor: &mut CardCursor) -> Option<(u32, Range<u32>)> {
         if self.cards == 0 {
+            self.lowest_card = usize::MAX;
             return None;
+        }
+        if cursor.granule < self.lowest_card {
+            // Begins at the object of the lowest card, which lies at it or below; it may have been freed since.
+            let is_start = |&bits: &u8| Granule::from_bits(bits).is_large_start();
+            cursor.granule = self.lowest_card;
+            cursor.object = self.states.get(..=self.lowest_card)?.iter().rposition(is_start).unwrap_or(0);
         }
         for (granule, bits) in self.states.iter_mut().enumerate().skip(cursor.granule) {
             let state = Granule::from_bits(*bits);

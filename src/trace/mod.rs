@@ -22,5 +22,5 @@ pub use count::{Counted, Counter, Counting};
 pub use evacuate::{Destinations, Evacuation, Evacuator};
 pub use mark::Marker;
 pub use marking::{Marked, Marking, TraceKind};
-pub use roots::{RootCategory, RootSource, RootVisitor};
+pub use roots::{Look, RootCategory, RootSource, RootVisitor};
 pub use weak::{WeakEntries, WeakScope};

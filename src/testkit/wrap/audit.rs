@@ -12,7 +12,7 @@ use crate::collector::{Collector, CollectorTraits, Cycle, HeapParts, Request};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::object::{self, VMGcRef};
 use crate::space::CardCursor;
-use crate::trace::{Budget, Progress, RootCategory};
+use crate::trace::{Budget, Look, Progress, RootCategory};
 
 /// Reports the first reference that was overwritten without its barrier, as the verifier's `Corruption` at the place of
 /// the reference, when the next cycle begins.
@@ -48,10 +48,10 @@ impl BarrierAuditor {
     fn arm(&mut self, cycle: &mut Cycle<'_>) -> Result<(), Corruption> {
         let Cycle { parts, roots, .. } = cycle;
         let mut pending = Vec::new();
-        roots.visit_roots(&mut |_: RootCategory, slots: &mut [u32]| {
+        roots.visit_roots(&mut Look(|_: RootCategory, slots: &mut [u32]| {
             pending.extend_from_slice(slots);
             Ok(())
-        })?;
+        }))?;
         // The collector inside is done with them; those that it did not want would hide the next overwrite.
         let mut cards = CardCursor::default();
         while parts.blocks.take_card(&mut cards).is_some() {}
