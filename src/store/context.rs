@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::func::HostFunc;
-use super::{Store, StoreOpaque};
+use super::{GcStore, Store, StoreOpaque};
+use crate::error::Result;
 use crate::heap::HeapStats;
 
 /// A store's contents.
@@ -65,6 +66,14 @@ impl<'a, T> StoreContextMut<'a, T> {
         &mut self.0.data
     }
 
+    /// Collects garbage now.
+    ///
+    /// # Errors
+    /// If memory that the collection needs is refused, or the heap is damaged.
+    pub fn gc(&mut self) -> Result<()> {
+        GcStore(self.opaque_mut()).gc()
+    }
+
     /// All of the store but the embedder's data.
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
         &mut self.0.opaque
@@ -104,11 +113,8 @@ impl<T> Caller<'_, T> {
     ///
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.
-    pub fn gc(&mut self) -> crate::error::Result<()> {
-        let opaque = self.0.opaque_mut();
-        let result = opaque.collect();
-        opaque.drop_dead_payloads();
-        result
+    pub fn gc(&mut self) -> Result<()> {
+        self.0.gc()
     }
 }
 
