@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tumulus::error::{Cause, Error, Misuse, Trap};
 use tumulus::memory::MemoryType;
 use tumulus::store::{
-    AnyRef, AsContextMut, Caller, Engine, ExternRef, Func, Global, GlobalType, Memory, RootScope, Rooted, Store, Table,
-    TableType, Val,
+    AnyRef, AsContextMut, Caller, Engine, ExternRef, Func, Global, GlobalType, I31, Memory, RootScope, Rooted, Store,
+    Table, TableType, Val,
 };
 use tumulus::types::{FuncType, Mutability, RefType, ValType};
 
@@ -197,11 +197,11 @@ fn an_i31_is_rooted_without_a_heap() {
     let mut store = store();
     let handle = {
         let mut scope = RootScope::new(&mut store);
-        let handle = AnyRef::from_i31(&mut scope, 0x7FFF_FFFF).unwrap();
-        assert_eq!(handle.as_i31_s(&scope).unwrap(), Some(-1));
+        let handle = AnyRef::from_i31(&mut scope, I31::wrapping_u32(0x7FFF_FFFF)).unwrap();
+        assert_eq!(handle.as_i31(&scope).unwrap().map(I31::get_i32), Some(-1));
         handle
     };
-    assert!(handle.as_i31_s(&store).is_err());
+    assert!(handle.as_i31(&store).is_err());
     assert_eq!(store.heap_stats().committed_bytes, 0);
 }
 

@@ -45,7 +45,7 @@ pub(super) fn print<T>(store: &Store<T>, val: Val, ty: ValType) -> Result<String
         Val::I64(value) => value.to_string(),
         Val::F32(bits) => FloatFormat::F32.print(bits.into()),
         Val::F64(bits) => FloatFormat::F64.print(bits),
-        Val::AnyRef(Some(reference)) => match reference.as_i31_s(store)? {
+        Val::AnyRef(Some(reference)) => match reference.as_i31(store)? {
             Some(value) => format!("(ref i31 {value})"),
             None => format!("(ref {})", name(reference.ty(store)?)),
         },
@@ -76,7 +76,7 @@ fn low_word(bits: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use tumulus::store::{AnyRef, Engine, ExternRef};
+    use tumulus::store::{AnyRef, Engine, ExternRef, I31};
 
     use super::*;
 
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn results_print_as_in_the_text_format() {
         let mut store = Store::new(&Engine::default(), ());
-        let i31 = AnyRef::from_i31(&mut store, (-5_i32).cast_unsigned()).unwrap();
+        let i31 = AnyRef::from_i31(&mut store, I31::wrapping_i32(-5)).unwrap();
         let host = ExternRef::new(&mut store, "payload").unwrap();
         let internal = AnyRef::convert_extern(&mut store, &host).unwrap();
         for (val, ty, text) in [

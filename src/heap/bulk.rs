@@ -88,6 +88,15 @@ impl GcHeap {
         self.memory.bytes().get(range).ok_or_else(|| outside(array).into())
     }
 
+    /// The bytes of all elements of an array of numbers, to be written to.
+    ///
+    /// # Errors
+    /// If the elements are references, which need the barrier, or reach outside the heap.
+    pub fn array_bytes_mut(&mut self, layout: &GcArrayLayout, array: u32) -> Result<&mut [u8]> {
+        let range = self.numbers(layout, array)?;
+        self.slice_mut(array, range)
+    }
+
     /// The elements of an array of numbers, for guest pointers to work on: offset 0 is the first byte of element 0.
     ///
     /// Nothing can collect while it is borrowed.
@@ -95,11 +104,7 @@ impl GcHeap {
     /// # Errors
     /// If the elements are references, which pointers must not write, or reach outside the heap.
     pub fn array_guest(&mut self, layout: &GcArrayLayout, array: u32) -> Result<GuestBytes<'_>> {
-        if layout.elems_are_gc_refs {
-            let (wanted, given) = ("an array of numbers".to_owned(), "an array of references".to_owned());
-            return Err(Misuse::TypeMismatch { wanted, given }.into());
-        }
-        let range = self.elements(layout, array, 0, self.array_len(array)?)?;
+        let range = self.numbers(layout, array)?;
         // Nobody holds a pointer any more, so that what was forgotten to be given back is free again.
         if self.array_tracker.has_outstanding() {
             self.array_tracker = BorrowTracker::new();
@@ -107,6 +112,15 @@ impl GcHeap {
         let GcHeap { memory, array_tracker, .. } = self;
         let bytes = memory.bytes_mut().get_mut(range).ok_or_else(|| outside(array))?;
         Ok(GuestBytes::new(bytes, array_tracker))
+    }
+
+    /// Where the elements of an array of numbers lie in the heap.
+    fn numbers(&self, layout: &GcArrayLayout, array: u32) -> Result<Range<usize>> {
+        if layout.elems_are_gc_refs {
+            let (wanted, given) = ("an array of numbers".to_owned(), "an array of references".to_owned());
+            return Err(Misuse::TypeMismatch { wanted, given }.into());
+        }
+        self.elements(layout, array, 0, self.array_len(array)?)
     }
 
     /// Where elements lie in the heap, after checking them against the array's length and the heap's end.

@@ -78,6 +78,13 @@ impl VMGcRef {
     }
 }
 
+impl From<VMGcRef> for NonZeroU32 {
+    #[inline]
+    fn from(reference: VMGcRef) -> NonZeroU32 {
+        reference.0
+    }
+}
+
 impl fmt::Debug for VMGcRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_i31_u() {

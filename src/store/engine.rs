@@ -59,14 +59,15 @@ impl Engine {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The layout of a struct or array type; `None` for a function type.
+    /// The layout of a struct or array type; `None` for a function type, and for a type of another engine.
     #[must_use]
     pub fn object_type(&self, ty: &RegisteredType) -> Option<Arc<ObjectType>> {
         // Supertypes are at most 63 deep.
         self.laid_out(ty, || ObjectType::new(ty, |parent| self.object_type(parent)))
     }
 
-    /// The layout of the exceptions whose tags have the function type `ty`; `None` for a struct or array type.
+    /// The layout of the exceptions whose tags have the function type `ty`; `None` for a struct or array type, and for
+    /// a type of another engine.
     #[must_use]
     pub fn exception_type(&self, ty: &RegisteredType) -> Option<Arc<ObjectType>> {
         self.laid_out(ty, || ObjectType::exception(ty))
@@ -74,6 +75,9 @@ impl Engine {
 
     /// The layout of `ty` that is in use, or else the one that `make` gives.
     fn laid_out(&self, ty: &RegisteredType, make: impl FnOnce() -> Option<ObjectType>) -> Option<Arc<ObjectType>> {
+        if !ty.registry().same(&self.inner.types) {
+            return None;
+        }
         let index = ty.index().bits();
         let known =
             self.inner.objects.read().unwrap_or_else(PoisonError::into_inner).get(&index).and_then(Weak::upgrade);

@@ -4,10 +4,9 @@
 //! object alive; [`ExnRef::of_error`] leads to it. A host function that returns such an error throws it on, through the
 //! guests below it.
 
-use super::val::RawVal;
+use super::place::Place;
 use super::{AsContext, AsContextMut, OwnedRooted, Rooted, StoreOpaque, Tag, Val};
 use crate::error::{Cause, Corruption, Error, Exception, Misuse, Result};
-use crate::types::ValType;
 
 /// Marks handles to exceptions.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +31,7 @@ impl ExnRef {
         let object = allocated?.get();
         // The values were rooted while that collected; nothing collects before they are all written.
         for (place, &value) in values_of(opaque, object)?.into_iter().zip(values) {
-            let raw = value.to_raw(opaque, place.ty)?;
-            place.write(opaque, object, raw)?;
+            place.initialize(opaque, object, value)?;
         }
         Rooted::new(opaque, object)
     }
@@ -71,7 +69,7 @@ impl Rooted<ExnRef> {
         let opaque = context.opaque_mut();
         let object = self.raw_in(opaque)?;
         let places = values_of(opaque, object)?.into_iter();
-        places.map(|place| Val::from_raw(opaque, place.read(opaque, object)?, place.ty)).collect()
+        places.map(|place| place.get(opaque, object)).collect()
     }
 
     /// The error that throws this exception when a host function returns it.
@@ -99,37 +97,10 @@ impl StoreOpaque {
     }
 }
 
-/// One value of an exception: its type, and where it lies from the object's start.
-struct Place {
-    ty: ValType,
-    offset: u32,
-}
-
-/// What the exception at `object` carries.
+/// Where the values lie that the exception at `object` carries.
 fn values_of(store: &StoreOpaque, object: u32) -> Result<Vec<Place>, Corruption> {
     let (_, exceptions) = store.heap.exception_tag(object)?;
     let fields = exceptions.as_exception().map_or(&[][..], |layout| &layout.fields);
     let params = exceptions.ty().as_func().map_or(&[][..], |func| func.params());
-    Ok(fields.iter().zip(params).map(|(field, &ty)| Place { ty, offset: field.offset }).collect())
-}
-
-impl Place {
-    /// Writes into a new exception, with no safe point since its allocation.
-    fn write(&self, store: &mut StoreOpaque, object: u32, raw: RawVal) -> Result<(), Corruption> {
-        let bytes = raw.to_le_bytes();
-        let (four, eight) = (bytes.first_chunk::<4>(), bytes.first_chunk::<8>());
-        match (self.ty.byte_width(), four, eight) {
-            (4, Some(&low), _) => store.heap.store(object, self.offset, low),
-            (8, _, Some(&low)) => store.heap.store(object, self.offset, low),
-            _ => store.heap.store(object, self.offset, bytes),
-        }
-    }
-
-    fn read(&self, store: &StoreOpaque, object: u32) -> Result<RawVal, Corruption> {
-        Ok(match self.ty.byte_width() {
-            4 => u32::from_le_bytes(store.heap.load(object, self.offset)?).into(),
-            8 => u64::from_le_bytes(store.heap.load(object, self.offset)?).into(),
-            _ => u128::from_le_bytes(store.heap.load(object, self.offset)?),
-        })
-    }
+    Ok(fields.iter().zip(params).map(|(field, &ty)| Place { storage: ty.into(), offset: field.offset }).collect())
 }

@@ -1,22 +1,11 @@
 //! Handles to objects: in a scope, or owned.
 
 use core::marker::PhantomData;
-use std::any::Any;
 use std::fmt;
 
-use super::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
-use crate::error::{Corruption, CorruptionKind, Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::object::{VMGcKind, VMGcRef};
+use super::{AnyRef, AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
+use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::root::{OwnedSlot, ScopeMark, ScopeSlot};
-use crate::types::{CompositeKind, HeapType};
-
-/// Marks handles to host values.
-#[derive(Clone, Copy, Debug)]
-pub struct ExternRef(());
-
-/// Marks handles to any object or `i31`.
-#[derive(Clone, Copy, Debug)]
-pub struct AnyRef(());
 
 /// A handle to an object that is alive until the scope ends in which the handle was made: the innermost
 /// [`RootScope`], the host function being run, or else the store itself.
@@ -56,7 +45,13 @@ impl<K> Rooted<K> {
         Ok(Rooted { store: store.id, slot, kind: PhantomData })
     }
 
+    /// The same handle as one of another kind, unchecked: what it leads to is looked at when it is used.
+    pub(super) fn retag<To>(self) -> Rooted<To> {
+        Rooted { store: self.store, slot: self.slot, kind: PhantomData }
+    }
+
     /// The raw reference, if the handle is alive in `store`.
+    #[inline]
     pub(crate) fn raw_in(self, store: &StoreOpaque) -> Result<u32> {
         self.store.check(store.id)?;
         Ok(store.roots.scopes.get(self.slot).ok_or(Misuse::StaleHandle)?)
@@ -158,98 +153,5 @@ impl<C: AsContextMut> AsContextMut for RootScope<C> {
 impl<C: AsContextMut> fmt::Debug for RootScope<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RootScope").field("mark", &self.mark).finish_non_exhaustive()
-    }
-}
-
-impl ExternRef {
-    /// Puts a host value behind an extern object. It is dropped some time after its object died, or with the store.
-    ///
-    /// # Errors
-    /// Out of memory, or the heap is damaged.
-    pub fn new<V: Any + Send + Sync>(mut store: impl AsContextMut, value: V) -> Result<Rooted<ExternRef>> {
-        let mut context = store.as_context_mut();
-        let opaque = context.opaque_mut();
-        let allocated = opaque.heap.allocate_extern(Box::new(value), &mut opaque.roots);
-        let rooted = allocated.and_then(|at| Rooted::new(opaque, at.get()));
-        opaque.drop_dead_payloads();
-        rooted
-    }
-
-    /// The external view of an internal reference, as `extern.convert_any` gives it.
-    ///
-    /// # Errors
-    /// If the handle is stale or of another store.
-    pub fn convert_any(mut store: impl AsContextMut, value: &Rooted<AnyRef>) -> Result<Rooted<ExternRef>> {
-        let mut context = store.as_context_mut();
-        let raw = value.raw_in(context.opaque_mut())?;
-        Rooted::new(context.opaque_mut(), raw)
-    }
-}
-
-impl Rooted<ExternRef> {
-    /// The host value; `None` if the reference is an internal one that was made external and has no host value.
-    ///
-    /// # Errors
-    /// If the handle is stale or of another store, or the heap's bytes are damaged.
-    pub fn data<'a, T: 'a>(
-        &self,
-        store: impl Into<StoreContext<'a, T>>,
-    ) -> Result<Option<&'a (dyn Any + Send + Sync)>> {
-        let StoreContext(inner) = store.into();
-        let opaque = &inner.opaque;
-        let raw = self.raw_in(opaque)?;
-        let is_extern = VMGcRef::from_raw_u32(raw).is_some_and(|reference| reference.is_externref(&opaque.heap));
-        if is_extern { opaque.heap.extern_payload(raw).map(Some) } else { Ok(None) }
-    }
-}
-
-impl AnyRef {
-    /// The `i31` of the low 31 bits of `value`.
-    ///
-    /// # Errors
-    /// If there are 2^32 roots.
-    pub fn from_i31(mut store: impl AsContextMut, value: u32) -> Result<Rooted<AnyRef>> {
-        Rooted::new(store.as_context_mut().opaque_mut(), VMGcRef::from_i31(value).as_raw_u32())
-    }
-
-    /// The internal view of a host value, as `any.convert_extern` gives it.
-    ///
-    /// # Errors
-    /// If the handle is stale or of another store.
-    pub fn convert_extern(mut store: impl AsContextMut, value: &Rooted<ExternRef>) -> Result<Rooted<AnyRef>> {
-        let mut context = store.as_context_mut();
-        let raw = value.raw_in(context.opaque_mut())?;
-        Rooted::new(context.opaque_mut(), raw)
-    }
-}
-
-impl Rooted<AnyRef> {
-    /// The sign-extended value, if this is an `i31`.
-    ///
-    /// # Errors
-    /// If the handle is stale or of another store.
-    pub fn as_i31_s(&self, store: impl AsContext) -> Result<Option<i32>> {
-        let raw = self.raw_in(store.as_context().opaque())?;
-        Ok(VMGcRef::from_raw_u32(raw).and_then(|reference| reference.as_i31_s()))
-    }
-
-    /// What the reference leads to: `i31`, the type of the struct or array, or `extern` for a host value that was
-    /// made internal.
-    ///
-    /// # Errors
-    /// If the handle is stale or of another store, or the heap's bytes are damaged.
-    pub fn ty(&self, store: impl AsContext) -> Result<HeapType> {
-        let context = store.as_context();
-        let raw = self.raw_in(context.opaque())?;
-        if raw & VMGcRef::I31_TAG != 0 {
-            return Ok(HeapType::I31);
-        }
-        let header = context.opaque().heap.header(raw)?;
-        match header.kind() {
-            Some(VMGcKind::Struct) => Ok(HeapType::concrete(header.ty(), CompositeKind::Struct)),
-            Some(VMGcKind::Array) => Ok(HeapType::concrete(header.ty(), CompositeKind::Array)),
-            Some(VMGcKind::Extern) => Ok(HeapType::Extern),
-            Some(VMGcKind::Exn) | None => Err(Corruption::new(CorruptionKind::BadHeader, raw).into()),
-        }
     }
 }

@@ -4,10 +4,10 @@ use core::marker::PhantomData;
 
 use smallvec::SmallVec;
 
-use super::{AnyRef, AsContextMut, Caller, ExnRef, ExternRef, Func, Rooted, Val};
+use super::{AsContextMut, Caller, Func, RefKind, Rooted, Val};
 use crate::error::{Misuse, Result};
 use crate::object::V128;
-use crate::types::{FuncType, RefType, ValType};
+use crate::types::{FuncType, HeapType, RefType, ValType};
 
 /// A Rust type that stands for a WebAssembly type.
 pub trait WasmTy: Sized {
@@ -53,9 +53,26 @@ wasm_types! {
     f64: ValType::F64, value => Val::F64(value.to_bits()), Val::F64(bits) => f64::from_bits(bits);
     V128: ValType::V128, value => Val::V128(value), Val::V128(value) => value;
     Option<Func>: ValType::Ref(RefType::FUNCREF), value => Val::FuncRef(value), Val::FuncRef(value) => value;
-    Option<Rooted<ExternRef>>: ValType::Ref(RefType::EXTERNREF), value => Val::ExternRef(value), Val::ExternRef(value) => value;
-    Option<Rooted<AnyRef>>: ValType::Ref(RefType::ANYREF), value => Val::AnyRef(value), Val::AnyRef(value) => value;
-    Option<Rooted<ExnRef>>: ValType::Ref(RefType::EXNREF), value => Val::ExnRef(value), Val::ExnRef(value) => value;
+}
+
+/// A handle's kind is the static type; the function's type has been checked against it.
+impl<K: RefKind> WasmTy for Option<Rooted<K>> {
+    fn ty() -> ValType {
+        ValType::Ref(RefType::new(true, K::HEAP_TYPE))
+    }
+
+    fn into_val(self) -> Val {
+        Val::from(self)
+    }
+
+    fn from_val(val: Val) -> Option<Self> {
+        match (val, K::HEAP_TYPE.top()) {
+            (Val::ExternRef(handle), HeapType::Extern) => Some(handle.map(Rooted::retag)),
+            (Val::ExnRef(handle), HeapType::Exn) => Some(handle.map(Rooted::retag)),
+            (Val::AnyRef(handle), HeapType::Any) => Some(handle.map(Rooted::retag)),
+            _ => None,
+        }
+    }
 }
 
 /// A list of values, each of a static type.

@@ -2,7 +2,6 @@
 
 use super::{AnyRef, ExnRef, ExternRef, Func, Rooted, StoreOpaque};
 use crate::error::{Misuse, Result};
-use crate::heap::CastTarget;
 use crate::object::V128;
 use crate::types::{HeapType, RefType, ValType};
 
@@ -179,7 +178,8 @@ fn narrow(raw: RawVal) -> (u32, u64) {
     (raw as u32, raw as u64)
 }
 
-fn mismatch(wanted: impl std::fmt::Display, given: &str) -> crate::error::Error {
+#[cold]
+pub(super) fn mismatch(wanted: impl std::fmt::Display, given: &str) -> crate::error::Error {
     Misuse::TypeMismatch { wanted: wanted.to_string(), given: given.to_owned() }.into()
 }
 
@@ -196,13 +196,7 @@ pub(crate) fn func_matches(store: &StoreOpaque, raw: u32, ty: RefType) -> bool {
 }
 
 fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> Result<RawVal> {
-    let concrete = match ty.heap_type() {
-        HeapType::Concrete(named) => store.engine.types().get(named.index),
-        _ => None,
-    };
-    let fits = ty.heap_type().top() == top
-        && (concrete.is_some() || !matches!(ty.heap_type(), HeapType::Concrete(_)))
-        && store.heap.is_instance(raw, &CastTarget::new(ty, concrete.as_ref()))?;
+    let fits = ty.heap_type().top() == top && store.is_instance(raw, ty)?;
     if fits { Ok(raw.into()) } else { Err(mismatch(ty, "a reference of another type")) }
 }
 

@@ -191,7 +191,7 @@ fn references_cross_between_host_and_guest() {
         panic!("{results:?}")
     };
     assert_eq!(first.data(&store).unwrap().unwrap().downcast_ref::<i32>(), Some(&1));
-    assert_eq!(second.as_i31_s(&store).unwrap(), None);
+    assert_eq!(second.as_i31(&store).unwrap(), None);
     let mut made = [Val::I32(0)];
     make.call(&mut store, &[Val::I32(5)], &mut made).unwrap();
     assert!(matches!(made[0], Val::ExternRef(Some(_))));

@@ -184,7 +184,7 @@ fn many_values_arrive_in_order_by_every_kind_of_branch() {
     for name in ["br", "br_if", "br_if_not", "br_table", "return", "return_if", "else", "loop"] {
         let results = guest.call(name, &[Val::I32(1), Val::I64(600_000)]).unwrap();
         let i31 = |val: Val, store: &_| match val {
-            Val::AnyRef(Some(reference)) => i64::from(reference.as_i31_s(store).unwrap().unwrap()),
+            Val::AnyRef(Some(reference)) => i64::from(reference.as_i31(store).unwrap().unwrap().get_i32()),
             other => panic!("{name}: {other:?}"),
         };
         let [a, b, c, d, e, f, g] = results[..] else { panic!("{name}: {results:?}") };

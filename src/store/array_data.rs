@@ -1,0 +1,421 @@
+//! Many elements of an array at once: as bytes, as numbers, as text, from and to slices, memories and other arrays.
+//!
+//! What is borrowed here borrows the store, so that nothing can collect, or run, meanwhile.
+
+use core::marker::PhantomData;
+use std::fmt;
+use std::str;
+
+use super::array_ref::{Array, length_of};
+use super::val::mismatch;
+use super::{
+    ArrayRef, ArrayRefPre, AsContext, AsContextMut, Memory, Number, Rooted, StoreContext, StoreContextMut, StoreOpaque,
+};
+use crate::error::{Misuse, Result};
+use crate::memory::MemoryAccessError;
+use crate::types::StorageType;
+
+impl ArrayRef {
+    /// A new array of these numbers.
+    ///
+    /// ```
+    /// use tumulus::store::{ArrayRef, ArrayRefPre, Engine, Store};
+    /// use tumulus::types::{ArrayType, FieldType, Mutability, StorageType, SubType};
+    ///
+    /// let engine = Engine::default();
+    /// let element = FieldType::new(Mutability::Var, StorageType::I16);
+    /// let ty = engine.types().register(vec![SubType::new(ArrayType::new(element))])?.get(0);
+    ///
+    /// let mut store = Store::new(&engine, ());
+    /// let ty = ArrayRefPre::new(&mut store, &ty)?;
+    /// let samples = ArrayRef::from_slice(&mut store, &ty, &[1_i16, -2, 3])?;
+    /// assert_eq!(samples.view::<i16, _>(&store)?.iter().sum::<i16>(), 2);
+    ///
+    /// let text = ArrayRef::from_text(&mut store, &ty, "h\u{e9}!")?;
+    /// assert_eq!(text.text(&store)?.as_deref(), Some("h\u{e9}!"));
+    /// # Ok::<(), tumulus::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If elements are not such numbers, the type is one of another store, or out of memory.
+    pub fn from_slice<N: Number>(
+        mut store: impl AsContextMut,
+        ty: &ArrayRefPre,
+        numbers: &[N],
+    ) -> Result<Rooted<ArrayRef>> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        check_number::<N>(ty.element().storage)?;
+        let array = opaque.allocate_array(ty, length_of(numbers)?)?;
+        ArrayViewMut::new(array.bytes_mut(opaque)?).copy_from_slice(numbers)?;
+        Rooted::new(opaque, array.at)
+    }
+
+    /// A new array of the UTF-8 bytes of `text` if elements are `i8`, of its UTF-16 units if they are `i16`.
+    ///
+    /// # Errors
+    /// If they are neither, the type is one of another store, or out of memory.
+    pub fn from_text(store: impl AsContextMut, ty: &ArrayRefPre, text: &str) -> Result<Rooted<ArrayRef>> {
+        match ty.element().storage {
+            StorageType::I8 => ArrayRef::from_slice(store, ty, text.as_bytes()),
+            StorageType::I16 => {
+                let units: Vec<u16> = text.encode_utf16().collect();
+                ArrayRef::from_slice(store, ty, &units)
+            }
+            other => Err(mismatch("elements of i8 or i16", &other.to_string())),
+        }
+    }
+}
+
+impl Rooted<ArrayRef> {
+    /// The elements' little-endian bytes.
+    ///
+    /// ```compile_fail
+    /// # use tumulus::store::{ArrayRef, Rooted, Store};
+    /// fn no_collection_while_borrowed(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     let bytes = array.bytes(&*store).unwrap();
+    ///     store.gc().unwrap();
+    ///     println!("{}", bytes[0]);
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If elements are references, the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn bytes<'a, T: 'a>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<&'a [u8]> {
+        let StoreContext(inner) = store.into();
+        self.array_in(&inner.opaque)?.bytes(&inner.opaque)
+    }
+
+    /// The elements' little-endian bytes, to be written to.
+    ///
+    /// # Errors
+    /// If elements are references or immutable, the handle is stale or of another store, or the heap's bytes are
+    /// damaged.
+    pub fn bytes_mut<'a, T: 'a>(&self, store: impl Into<StoreContextMut<'a, T>>) -> Result<&'a mut [u8]> {
+        let (opaque, _) = store.into().into_parts();
+        self.array_in(opaque)?.mutable()?.bytes_mut(opaque)
+    }
+
+    /// The elements as numbers, without a copy.
+    ///
+    /// # Errors
+    /// If elements are not such numbers, the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn view<'a, N: Number, T: 'a>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<ArrayView<'a, N>> {
+        let StoreContext(inner) = store.into();
+        let array = self.array_in(&inner.opaque)?;
+        check_number::<N>(array.element.storage)?;
+        Ok(ArrayView { bytes: array.bytes(&inner.opaque)?, number: PhantomData })
+    }
+
+    /// The elements as numbers, to be written to.
+    ///
+    /// # Errors
+    /// As for [`Rooted::view`], and if elements are immutable.
+    pub fn view_mut<'a, N: Number, T: 'a>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> Result<ArrayViewMut<'a, N>> {
+        let (opaque, _) = store.into().into_parts();
+        let array = self.array_in(opaque)?.mutable()?;
+        check_number::<N>(array.element.storage)?;
+        Ok(ArrayViewMut::new(array.bytes_mut(opaque)?))
+    }
+
+    /// The number that lies at byte `offset` of the elements, which are numbers of any width; aligned or not.
+    ///
+    /// # Errors
+    /// If it is not wholly inside the array, or as for [`Rooted::bytes`].
+    pub fn load<N: Number>(&self, store: impl AsContext, offset: usize) -> Result<N> {
+        let context = store.as_context();
+        let opaque = context.opaque();
+        let bytes = self.array_in(opaque)?.bytes(opaque)?;
+        bytes.get(offset..).and_then(N::from_le).ok_or_else(|| outside(offset, bytes.len()).into())
+    }
+
+    /// Writes a number at byte `offset` of the elements, which are numbers of any width; aligned or not.
+    ///
+    /// # Errors
+    /// If it would not be wholly inside the array, or as for [`Rooted::bytes_mut`]; nothing is written then.
+    pub fn store<N: Number>(&self, mut store: impl AsContextMut, offset: usize, number: N) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let bytes = self.array_in(opaque)?.mutable()?.bytes_mut(opaque)?;
+        let len = bytes.len();
+        let written = bytes.get_mut(offset..).and_then(|bytes| number.put_le(bytes));
+        written.ok_or_else(|| outside(offset, len).into())
+    }
+
+    /// Copies `count` elements of `source` from `source_first` on to here, from `first` on, as if through a copy if
+    /// both are the same array.
+    ///
+    /// # Errors
+    /// If they are not all in their arrays, elements here are immutable or cannot hold those of `source`, something is
+    /// stale or of another store, or the heap's bytes are damaged. Nothing is written then.
+    pub fn copy_from_array(
+        &self,
+        mut store: impl AsContextMut,
+        first: u32,
+        source: &Rooted<ArrayRef>,
+        source_first: u32,
+        count: u32,
+    ) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let (to, from) = (self.array_in(opaque)?.mutable()?, source.array_in(opaque)?);
+        if !opaque.engine.types().matches_storage(from.element.storage, to.element.storage) {
+            return Err(mismatch(to.element.storage, &from.element.storage.to_string()));
+        }
+        to.check(first, count)?;
+        from.check(source_first, count)?;
+        opaque.heap.array_copy(&to.layout, (to.at, first), (from.at, source_first), count)
+    }
+
+    /// Copies bytes of `memory` from `address` on into `count` elements, which are numbers, from `first` on.
+    ///
+    /// # Errors
+    /// If they are not all in the memory and the array, or as for [`Rooted::bytes_mut`]. Nothing is written then.
+    pub fn copy_from_memory(
+        &self,
+        mut store: impl AsContextMut,
+        first: u32,
+        memory: &Memory,
+        address: usize,
+        count: u32,
+    ) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let memory = memory.index_in(opaque)?;
+        let array = self.array_in(opaque)?.mutable()?;
+        let range = array.byte_range(first, count)?;
+        let StoreOpaque { heap, memories, .. } = opaque;
+        let source = memories[memory as usize].memory.bytes();
+        let source = &source[MemoryAccessError::check(address, range.len(), source.len())?];
+        let target = heap.array_bytes_mut(&array.layout, array.at)?;
+        target.get_mut(range).ok_or(Misuse::StaleHandle)?.copy_from_slice(source);
+        Ok(())
+    }
+
+    /// Copies the bytes of `count` elements, which are numbers, from `first` on into `memory` from `address` on.
+    ///
+    /// # Errors
+    /// If they are not all in the array and the memory, or as for [`Rooted::bytes`]. Nothing is written then.
+    pub fn copy_to_memory(
+        &self,
+        mut store: impl AsContextMut,
+        first: u32,
+        memory: &Memory,
+        address: usize,
+        count: u32,
+    ) -> Result<()> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let memory = memory.index_in(opaque)?;
+        let array = self.array_in(opaque)?;
+        let range = array.byte_range(first, count)?;
+        array.check_numbers()?;
+        let StoreOpaque { heap, memories, .. } = opaque;
+        let source = heap.array_read(&array.layout, array.at, first, count)?;
+        let target = memories[memory as usize].memory.bytes_mut();
+        let at = MemoryAccessError::check(address, range.len(), target.len())?;
+        target[at].copy_from_slice(source);
+        Ok(())
+    }
+
+    /// The text whose UTF-8 bytes (elements of `i8`) or UTF-16 units (elements of `i16`) these are; `None` if they
+    /// are not those of a text.
+    ///
+    /// # Errors
+    /// If elements are neither, the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn text(&self, store: impl AsContext) -> Result<Option<String>> {
+        self.decode(
+            store,
+            |bytes| str::from_utf8(bytes).ok().map(str::to_owned),
+            |units| char::decode_utf16(units).collect::<Result<_, _>>().ok(),
+        )
+    }
+
+    /// The same with U+FFFD in the place of what is not text.
+    ///
+    /// # Errors
+    /// As for [`Rooted::text`].
+    pub fn text_lossy(&self, store: impl AsContext) -> Result<String> {
+        self.decode(
+            store,
+            |bytes| String::from_utf8_lossy(bytes).into_owned(),
+            |units| char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+        )
+    }
+
+    fn decode<R>(
+        &self,
+        store: impl AsContext,
+        utf8: impl FnOnce(&[u8]) -> R,
+        utf16: impl FnOnce(&mut dyn Iterator<Item = u16>) -> R,
+    ) -> Result<R> {
+        let context = store.as_context();
+        let opaque = context.opaque();
+        let array = self.array_in(opaque)?;
+        match array.element.storage {
+            StorageType::I8 => Ok(utf8(array.bytes(opaque)?)),
+            StorageType::I16 => {
+                let view = ArrayView::<u16> { bytes: array.bytes(opaque)?, number: PhantomData };
+                Ok(utf16(&mut view.iter()))
+            }
+            other => Err(mismatch("elements of i8 or i16", &other.to_string())),
+        }
+    }
+}
+
+impl Array {
+    fn check_numbers(self) -> Result<()> {
+        let storage = self.element.storage;
+        if storage.as_ref_type().is_none() {
+            Ok(())
+        } else {
+            Err(mismatch("elements that are numbers", &storage.to_string()))
+        }
+    }
+
+    fn bytes(self, store: &StoreOpaque) -> Result<&[u8]> {
+        self.check_numbers()?;
+        store.heap.array_read(&self.layout, self.at, 0, self.len)
+    }
+
+    fn bytes_mut(self, store: &mut StoreOpaque) -> Result<&mut [u8]> {
+        self.check_numbers()?;
+        store.heap.array_bytes_mut(&self.layout, self.at)
+    }
+
+    /// Where elements lie among the bytes of all.
+    fn byte_range(self, first: u32, count: u32) -> Result<core::ops::Range<usize>, Misuse> {
+        self.check(first, count)?;
+        let width = self.layout.elem_size as usize;
+        let start = first as usize * width;
+        Ok(start..start + count as usize * width)
+    }
+}
+
+fn check_number<N: Number>(storage: StorageType) -> Result<()> {
+    if N::fits(storage) { Ok(()) } else { Err(mismatch(std::any::type_name::<N>(), &storage.to_string())) }
+}
+
+#[cold]
+fn outside(offset: usize, len: usize) -> Misuse {
+    Misuse::OutOfRange { what: "byte of an array", index: offset as u64, len: len as u64 }
+}
+
+/// The elements of an array as numbers: a slice that need not be aligned.
+#[derive(Clone, Copy)]
+pub struct ArrayView<'a, N> {
+    bytes: &'a [u8],
+    number: PhantomData<N>,
+}
+
+impl<'a, N: Number> ArrayView<'a, N> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() / N::BYTES
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Number `index`; `None` if there are not so many.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<N> {
+        self.bytes.get(index.checked_mul(N::BYTES)?..).and_then(N::from_le)
+    }
+
+    /// All of them in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = N> + DoubleEndedIterator + use<'a, N> {
+        // Each piece has all the bytes of a number.
+        self.bytes.chunks_exact(N::BYTES).map(|piece| N::from_le(piece).expect("a whole piece"))
+    }
+
+    /// Copies as many as `target` holds, from number `first` on.
+    ///
+    /// # Errors
+    /// If there are not so many; nothing is written then.
+    pub fn copy_to_slice(&self, first: usize, target: &mut [N]) -> Result<()> {
+        let pieces = first.checked_mul(N::BYTES).zip(target.len().checked_mul(N::BYTES));
+        let pieces = pieces.and_then(|(start, bytes)| self.bytes.get(start..)?.get(..bytes));
+        let pieces = pieces.ok_or_else(|| outside(first.saturating_add(target.len()), self.len()))?;
+        let numbers = ArrayView::<N> { bytes: pieces, number: PhantomData };
+        for (to, number) in target.iter_mut().zip(numbers.iter()) {
+            *to = number;
+        }
+        Ok(())
+    }
+}
+
+impl<N: Number + fmt::Debug> fmt::Debug for ArrayView<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The elements of an array as numbers, to be written to.
+pub struct ArrayViewMut<'a, N> {
+    bytes: &'a mut [u8],
+    number: PhantomData<N>,
+}
+
+impl<'a, N: Number> ArrayViewMut<'a, N> {
+    fn new(bytes: &'a mut [u8]) -> ArrayViewMut<'a, N> {
+        ArrayViewMut { bytes, number: PhantomData }
+    }
+
+    /// The same, to be read.
+    #[must_use]
+    pub fn as_view(&self) -> ArrayView<'_, N> {
+        ArrayView { bytes: self.bytes, number: PhantomData }
+    }
+
+    /// Writes number `index`; `None` if there are not so many.
+    #[inline]
+    pub fn set(&mut self, index: usize, number: N) -> Option<()> {
+        self.bytes.get_mut(index.checked_mul(N::BYTES)?..).and_then(|bytes| number.put_le(bytes))
+    }
+
+    /// Overwrites all of them, each by what `change` makes of it.
+    pub fn map_in_place(&mut self, mut change: impl FnMut(N) -> N) {
+        for piece in self.bytes.chunks_exact_mut(N::BYTES) {
+            let changed = N::from_le(piece).and_then(|number| change(number).put_le(piece));
+            debug_assert!(changed.is_some(), "a piece has all the bytes of a number");
+        }
+    }
+
+    /// Overwrites all of them.
+    ///
+    /// # Errors
+    /// If `source` has not as many; nothing is written then.
+    pub fn copy_from_slice(&mut self, source: &[N]) -> Result<()> {
+        let (wanted, given) = (self.as_view().len(), source.len());
+        if wanted != given {
+            return Err(Misuse::WrongCount { what: "elements", wanted, given }.into());
+        }
+        for (piece, &number) in self.bytes.chunks_exact_mut(N::BYTES).zip(source) {
+            let written = number.put_le(piece);
+            debug_assert!(written.is_some(), "a piece has all the bytes of a number");
+        }
+        Ok(())
+    }
+
+    /// Numbers `range`, to be written to; `None` if there are not so many.
+    #[must_use]
+    pub fn range(&mut self, range: core::ops::Range<usize>) -> Option<ArrayViewMut<'_, N>> {
+        let bytes = range.start.checked_mul(N::BYTES)?..range.end.checked_mul(N::BYTES)?;
+        self.bytes.get_mut(bytes).map(ArrayViewMut::new)
+    }
+}
+
+impl<N: Number + fmt::Debug> fmt::Debug for ArrayViewMut<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_view().fmt(f)
+    }
+}

@@ -1,0 +1,249 @@
+//! What handles lead to: the kinds of references, the tests of what one leads to, and the casts between them.
+//!
+//! A kind is a type parameter of [`Rooted`] and [`OwnedRooted`](super::OwnedRooted). A cast makes no new root: it is
+//! the same slot under another kind.
+
+use super::{AsContext, ExnRef, ExternRef, I31, Rooted, StoreOpaque, Val};
+use crate::error::{Corruption, CorruptionKind, Result};
+use crate::heap::CastTarget;
+use crate::object::{VMGcKind, VMGcRef};
+use crate::types::{CompositeKind, HeapType, RefType};
+
+/// Marks handles to any object or `i31`.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyRef(());
+
+/// Marks handles to what `ref.eq` compares: structs, arrays and `i31`.
+#[derive(Clone, Copy, Debug)]
+pub struct EqRef(());
+
+/// Marks handles to structs.
+#[derive(Clone, Copy, Debug)]
+pub struct StructRef(());
+
+/// Marks handles to arrays.
+#[derive(Clone, Copy, Debug)]
+pub struct ArrayRef(());
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What a handle leads to: [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`] or [`ExnRef`].
+pub trait RefKind: sealed::Sealed + 'static {
+    /// The heap type of everything that such a handle leads to.
+    const HEAP_TYPE: HeapType;
+}
+
+/// A kind whose handles are handles of the kind `Super` too.
+pub trait SubKind<Super: RefKind>: RefKind {}
+
+/// One line for each kind.
+macro_rules! kinds {
+    ($($kind:ident $heap_type:ident: $($above:ident)*;)*) => {
+        $(
+            impl sealed::Sealed for $kind {}
+            impl RefKind for $kind {
+                const HEAP_TYPE: HeapType = HeapType::$heap_type;
+            }
+            $(impl SubKind<$above> for $kind {})*
+        )*
+    };
+}
+
+kinds! {
+    AnyRef Any:;
+    EqRef Eq: AnyRef;
+    StructRef Struct: EqRef AnyRef;
+    ArrayRef Array: EqRef AnyRef;
+    ExternRef Extern:;
+    ExnRef Exn:;
+}
+
+impl AnyRef {
+    /// A reference that is an `i31`. It needs no heap.
+    ///
+    /// # Errors
+    /// If there are 2^32 roots.
+    pub fn from_i31(mut store: impl super::AsContextMut, value: I31) -> Result<Rooted<AnyRef>> {
+        Rooted::new(store.as_context_mut().opaque_mut(), value.to_raw())
+    }
+
+    /// The internal view of a host value, as `any.convert_extern` gives it.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store.
+    pub fn convert_extern(mut store: impl super::AsContextMut, value: &Rooted<ExternRef>) -> Result<Rooted<AnyRef>> {
+        let mut context = store.as_context_mut();
+        let raw = value.raw_in(context.opaque_mut())?;
+        Rooted::new(context.opaque_mut(), raw)
+    }
+}
+
+impl<K: RefKind> Rooted<K> {
+    /// The same handle as one of a wider kind.
+    #[must_use]
+    pub fn upcast<Super: RefKind>(self) -> Rooted<Super>
+    where
+        K: SubKind<Super>,
+    {
+        self.retag()
+    }
+
+    /// The same handle as one to any object or `i31`.
+    #[must_use]
+    pub fn to_anyref(self) -> Rooted<AnyRef>
+    where
+        K: SubKind<AnyRef>,
+    {
+        self.retag()
+    }
+
+    /// The same handle as one of the kind `To`, if that is what it leads to.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn cast<To: RefKind>(&self, store: impl AsContext) -> Result<Option<Rooted<To>>> {
+        Ok(self.matches_ty(store, To::HEAP_TYPE)?.then(|| self.retag()))
+    }
+
+    /// Whether this leads to something of type `ty`, which may be a concrete one.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn matches_ty(&self, store: impl AsContext, ty: HeapType) -> Result<bool> {
+        let context = store.as_context();
+        let opaque = context.opaque();
+        let raw = self.raw_in(opaque)?;
+        Ok(ty.top() == K::HEAP_TYPE.top() && opaque.is_instance(raw, RefType::new(false, ty))?)
+    }
+
+    /// Whether this leads to a struct.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn is_struct(&self, store: impl AsContext) -> Result<bool> {
+        self.matches_ty(store, HeapType::Struct)
+    }
+
+    /// The same handle as one to a struct, if it leads to one.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn as_struct(&self, store: impl AsContext) -> Result<Option<Rooted<StructRef>>> {
+        self.cast(store)
+    }
+
+    /// Whether this leads to an array.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn is_array(&self, store: impl AsContext) -> Result<bool> {
+        self.matches_ty(store, HeapType::Array)
+    }
+
+    /// The same handle as one to an array, if it leads to one.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn as_array(&self, store: impl AsContext) -> Result<Option<Rooted<ArrayRef>>> {
+        self.cast(store)
+    }
+
+    /// Whether this leads to something that `ref.eq` compares.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn is_eqref(&self, store: impl AsContext) -> Result<bool> {
+        self.matches_ty(store, HeapType::Eq)
+    }
+
+    /// The same handle as one to something that `ref.eq` compares, if it leads to that.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn as_eqref(&self, store: impl AsContext) -> Result<Option<Rooted<EqRef>>> {
+        self.cast(store)
+    }
+
+    /// Whether this is an `i31`.
+    ///
+    /// # Errors
+    /// As for [`Rooted::cast`].
+    pub fn is_i31(&self, store: impl AsContext) -> Result<bool> {
+        self.matches_ty(store, HeapType::I31)
+    }
+
+    /// The `i31`, if this is one.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store.
+    pub fn as_i31(&self, store: impl AsContext) -> Result<Option<I31>> {
+        Ok(I31::from_raw(self.raw_in(store.as_context().opaque())?))
+    }
+}
+
+impl<K: SubKind<AnyRef>> Rooted<K> {
+    /// What the reference leads to: `i31`, or the type of the struct or array.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn heap_type(&self, store: impl AsContext) -> Result<HeapType> {
+        self.to_anyref().ty(store)
+    }
+}
+
+impl Rooted<AnyRef> {
+    /// What the reference leads to: `i31`, the type of the struct or array, or `extern` for a host value that was
+    /// made internal.
+    ///
+    /// # Errors
+    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    pub fn ty(&self, store: impl AsContext) -> Result<HeapType> {
+        let context = store.as_context();
+        let raw = self.raw_in(context.opaque())?;
+        if raw & VMGcRef::I31_TAG != 0 {
+            return Ok(HeapType::I31);
+        }
+        let header = context.opaque().heap.header(raw)?;
+        match header.kind() {
+            Some(VMGcKind::Struct) => Ok(HeapType::concrete(header.ty(), CompositeKind::Struct)),
+            Some(VMGcKind::Array) => Ok(HeapType::concrete(header.ty(), CompositeKind::Array)),
+            Some(VMGcKind::Extern) => Ok(HeapType::Extern),
+            Some(VMGcKind::Exn) | None => Err(Corruption::new(CorruptionKind::BadHeader, raw).into()),
+        }
+    }
+}
+
+impl StoreOpaque {
+    /// Whether the raw reference, which is one of the hierarchy of `ty`, is of type `ty`.
+    pub(super) fn is_instance(&self, raw: u32, ty: RefType) -> Result<bool, Corruption> {
+        let HeapType::Concrete(named) = ty.heap_type() else {
+            return self.heap.is_instance(raw, &CastTarget::new(ty, None));
+        };
+        // The heap's own table needs no lock. A type that it does not know may still have subtypes that it knows.
+        if let Some(known) = self.heap.types().get(named.index) {
+            return self.heap.is_instance(raw, &CastTarget::new(ty, Some(known.ty())));
+        }
+        match self.engine.types().get(named.index) {
+            Some(registered) => self.heap.is_instance(raw, &CastTarget::new(ty, Some(&registered))),
+            None => Ok(false),
+        }
+    }
+}
+
+impl<K: RefKind> From<Rooted<K>> for Val {
+    fn from(handle: Rooted<K>) -> Val {
+        Val::from(Some(handle))
+    }
+}
+
+impl<K: RefKind> From<Option<Rooted<K>>> for Val {
+    fn from(handle: Option<Rooted<K>>) -> Val {
+        match K::HEAP_TYPE.top() {
+            HeapType::Extern => Val::ExternRef(handle.map(Rooted::retag)),
+            HeapType::Exn => Val::ExnRef(handle.map(Rooted::retag)),
+            _ => Val::AnyRef(handle.map(Rooted::retag)),
+        }
+    }
+}
