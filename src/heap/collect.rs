@@ -5,6 +5,7 @@ use std::any::Any;
 use std::time::Instant;
 
 use super::GcHeap;
+use super::weak_table::WeakTables;
 use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Reason, Request};
 use crate::error::Result;
 use crate::trace::{Budget, Progress, RootSource};
@@ -171,9 +172,10 @@ impl Collection<'_> {
         self.heap.refuse_if_damaged()?;
         let before = self.report;
         self.report.steps += 1;
-        let GcHeap { memory, types, blocks, collector, externs, limiter, config, .. } = &mut *self.heap;
+        let GcHeap { memory, types, blocks, collector, externs, weaks, limiter, config, .. } = &mut *self.heap;
         let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all };
-        let mut cycle = Cycle { parts, roots: &mut *self.roots, weak: externs, report: &mut self.report };
+        let mut weak = WeakTables { externs, weaks };
+        let mut cycle = Cycle { parts, roots: &mut *self.roots, weak: &mut weak, report: &mut self.report };
         let progress = match collector.step(&mut cycle, budget) {
             Ok(progress) => progress,
             Err(corruption) => return Err(self.heap.damaged_by(corruption)),

@@ -19,6 +19,7 @@ mod extern_table;
 mod stats;
 mod typed_ref;
 mod verify;
+mod weak_table;
 
 use core::num::NonZeroU32;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use stats::HeapStats;
 
 use self::exception::TagTable;
 use self::extern_table::ExternTable;
+use self::weak_table::WeakTable;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
@@ -51,6 +53,7 @@ pub struct GcHeap {
     collector: Box<dyn Collector>,
     externs: ExternTable,
     tags: TagTable,
+    weaks: WeakTable,
     pacer: Pacer,
     stats: HeapStats,
     config: HeapConfig,
@@ -100,6 +103,7 @@ impl GcHeap {
             external_at_full: 0,
             external_seen: 0,
             tags: TagTable::default(),
+            weaks: WeakTable::default(),
             stats: HeapStats::default(),
             creator,
             limiter: Limiter::default(),

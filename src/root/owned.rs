@@ -10,13 +10,33 @@ use crate::trace::{RootCategory, RootVisitor};
 /// Slots whose owners were dropped, to be freed by the store at its next convenience. Owners may be dropped on any
 /// thread and after their store.
 #[derive(Debug, Default)]
-struct Released(Mutex<Vec<u32>>);
+pub(super) struct Released(Mutex<Vec<u32>>);
 
-/// The owner of one root slot. Dropping it releases the slot.
+impl Released {
+    /// Gives each slot that was released since the last time to `take`.
+    pub(super) fn drain(&self, take: impl FnMut(u32)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(take);
+    }
+}
+
+/// The owner of one root slot, or of one weak reference. Dropping it releases that.
 #[derive(Debug)]
 pub struct OwnedSlot {
     released: Arc<Released>,
     slot: u32,
+}
+
+impl OwnedSlot {
+    /// The owner of `slot`, which goes to `released` with it.
+    pub(super) fn new(released: &Arc<Released>, slot: u32) -> OwnedSlot {
+        OwnedSlot { released: Arc::clone(released), slot }
+    }
+
+    /// The slot, if it will go to `released`.
+    #[inline]
+    pub(super) fn slot_of(&self, released: &Arc<Released>) -> Option<u32> {
+        Arc::ptr_eq(released, &self.released).then_some(self.slot)
+    }
 }
 
 impl Drop for OwnedSlot {
@@ -73,14 +93,14 @@ impl OwnedRoots {
                 _ => return Ok(None),
             },
         };
-        Ok(Some(OwnedSlot { released: Arc::clone(&self.released), slot }))
+        Ok(Some(OwnedSlot::new(&self.released, slot)))
     }
 
     /// The raw reference that a handle roots; `None` if it is one of another store.
     #[inline]
     #[must_use]
     pub fn get(&self, handle: &OwnedSlot) -> Option<u32> {
-        if Arc::ptr_eq(&self.released, &handle.released) { self.slots.get(handle.slot as usize) } else { None }
+        self.slots.get(handle.slot_of(&self.released)? as usize)
     }
 
     /// Frees the slots whose owners were dropped, after `clear` wrote null to each.

@@ -5,7 +5,8 @@ use std::fmt;
 use hashbrown::HashMap;
 
 use super::func::HostFunc;
-use super::{Store, StoreOpaque};
+use super::{GcStore, Store, StoreOpaque};
+use crate::error::Result;
 use crate::heap::HeapStats;
 
 /// A store's contents.
@@ -69,6 +70,14 @@ impl<'a, T> StoreContextMut<'a, T> {
         &mut self.0.data
     }
 
+    /// Collects garbage now.
+    ///
+    /// # Errors
+    /// If memory that the collection needs is refused, or the heap is damaged.
+    pub fn gc(&mut self) -> Result<()> {
+        GcStore(self.opaque_mut()).gc()
+    }
+
     /// All of the store but the embedder's data.
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
         &mut self.0.opaque
@@ -108,11 +117,8 @@ impl<T> Caller<'_, T> {
     ///
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.
-    pub fn gc(&mut self) -> crate::error::Result<()> {
-        let opaque = self.0.opaque_mut();
-        let result = opaque.collect();
-        opaque.drop_dead_payloads();
-        result
+    pub fn gc(&mut self) -> Result<()> {
+        self.0.gc()
     }
 }
 

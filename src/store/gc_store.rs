@@ -38,7 +38,7 @@ use crate::types::StorageType;
 /// assert_eq!(object.read_field(&mut no_gc, &layout, &StorageType::I8, 0).i32(), Some(0xFF));
 /// # Ok::<(), tumulus::error::Error>(())
 /// ```
-pub struct GcStore<'a>(&'a mut StoreOpaque);
+pub struct GcStore<'a>(pub(super) &'a mut StoreOpaque);
 
 impl<'a> GcStore<'a> {
     /// The heap of `store`.

@@ -1,7 +1,7 @@
 //! The embedder's API: engines, stores, values, handles.
 //!
 //! A [`Store`] owns one heap and everything that an instance can refer to; handles ([`Func`], [`Memory`], [`Table`],
-//! [`Global`], [`Tag`], [`Rooted`], [`OwnedRooted`]) are small and name a thing in one store. Using a handle with another
+//! [`Global`], [`Tag`], [`Rooted`], [`OwnedRooted`], [`WeakRooted`]) are small and name a thing in one store. Using a handle with another
 //! store, or after what it names is gone, is told in every build and never reaches another thing.
 //!
 //! Objects are reached through handles of a kind: [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`],
@@ -45,6 +45,7 @@ mod table;
 mod tag;
 mod typed;
 mod val;
+mod weak;
 
 use std::fmt;
 
@@ -68,6 +69,7 @@ pub use table::{Table, TableType};
 pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use val::Val;
+pub use weak::WeakRooted;
 
 use hashbrown::HashMap;
 
@@ -92,6 +94,7 @@ use self::context::StoreInner;
 use crate::error::Result;
 use crate::heap::HeapStats;
 use crate::memory::{Limiter, ResourceLimiter};
+use crate::trace::{RootCategory, RootSource};
 
 /// A heap and everything that instances in it can refer to, with the embedder's own `T`.
 ///
@@ -146,9 +149,7 @@ impl<T> Store<T> {
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.
     pub fn gc(&mut self) -> Result<()> {
-        let result = self.inner.opaque.collect();
-        self.inner.opaque.drop_dead_payloads();
-        result
+        GcStore(&mut self.inner.opaque).gc()
     }
 
     /// Checks the whole heap from all roots.
@@ -164,6 +165,21 @@ impl<T> Store<T> {
     #[must_use]
     pub fn heap_stats(&self) -> HeapStats {
         self.inner.opaque.heap.stats()
+    }
+
+    /// How many references each kind of root holds now, nulls not counted, in the order of [`RootCategory::ALL`]: where
+    /// to look for a leak. As of the last collection they are in its report
+    /// ([`HeapStats::last_cycle`](crate::heap::HeapStats)).
+    #[must_use]
+    pub fn root_counts(&mut self) -> [u64; RootCategory::ALL.len()] {
+        let mut counts = [0; RootCategory::ALL.len()];
+        let mut count = |category: RootCategory, slots: &mut [u32]| {
+            counts[category as usize] += slots.iter().filter(|&&raw| raw != 0).count() as u64;
+            Ok(())
+        };
+        let counted = self.inner.opaque.roots.visit_roots(&mut count);
+        debug_assert!(counted.is_ok(), "counting finds no fault");
+        counts
     }
 
     /// Bytes of address space that the heap got; see [`GcHeap::reserved_bytes`](crate::heap::GcHeap::reserved_bytes).

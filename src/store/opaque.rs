@@ -10,6 +10,7 @@ use super::{Engine, GuestRunner, MemoryEntity};
 use crate::error::{Misuse, Result};
 use crate::heap::GcHeap;
 use crate::memory::Limiter;
+use crate::root::WeakRoots;
 
 /// Tells stores apart: the one number that is counted for the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) engine: Engine,
     pub(crate) heap: GcHeap,
     pub(crate) roots: RootSet,
+    /// Owners of weak references, which are no roots.
+    pub(super) weak: WeakRoots,
     pub(crate) functions: Functions,
     pub(crate) memories: Vec<MemoryEntity>,
     /// Who is asked before a memory, a table or the heap grows.
@@ -54,6 +57,7 @@ impl StoreOpaque {
             engine: engine.clone(),
             heap: engine.new_heap().expect("the engine checked these settings"),
             roots: RootSet::default(),
+            weak: WeakRoots::default(),
             functions: Functions::default(),
             memories: Vec::new(),
             limiter: Limiter::default(),

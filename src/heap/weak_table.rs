@@ -1,0 +1,130 @@
+//! Weak references: where an object lies, as long as it lives.
+//!
+//! An entry keeps nothing alive. It is cleared at the end of the very cycle that finds its object dead, before the
+//! object's place is used again, so that no entry ever leads to another object.
+
+use super::GcHeap;
+use super::extern_table::ExternTable;
+use crate::error::{Corruption, OutOfMemory, OutOfMemoryKind, Result};
+use crate::object::{self, VMGcRef};
+use crate::trace::{WeakEntries, WeakScope};
+
+/// Weak references by id.
+#[derive(Debug, Default)]
+pub(super) struct WeakTable {
+    entries: Vec<Entry>,
+    /// Ids that can be used again. Always has room for all.
+    free: Vec<u32>,
+    /// Ids whose objects may have been born since the last cycle. Always has room for all.
+    born: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// The raw reference; 0 once the object is dead, and while the id is free.
+    target: u32,
+    is_in_born: bool,
+}
+
+impl GcHeap {
+    /// The id of a new weak reference to what the raw reference leads to. An `i31` never dies.
+    ///
+    /// # Errors
+    /// If the reference leads to no object, or the host has no memory.
+    pub fn new_weak(&mut self, raw: u32) -> Result<u32> {
+        if raw & VMGcRef::I31_TAG == 0 {
+            object::decode(self.memory.bytes(), &self.types, raw)?;
+        }
+        let WeakTable { entries, free, born } = &mut self.weaks;
+        let id = match free.pop() {
+            Some(id) => id,
+            None => {
+                let count = entries.len() + 1;
+                let reserved = entries.try_reserve(1).and_then(|()| free.try_reserve(count - free.len()));
+                let reserved = reserved.and_then(|()| born.try_reserve(count - born.len()));
+                let id = u32::try_from(entries.len()).ok().filter(|_| reserved.is_ok());
+                let id = id.ok_or_else(|| no_memory(entries.len()))?;
+                entries.push(Entry::default());
+                id
+            }
+        };
+        if let Some(entry) = entries.get_mut(id as usize) {
+            entry.target = raw;
+            if !core::mem::replace(&mut entry.is_in_born, true) {
+                born.push(id);
+            }
+        }
+        Ok(id)
+    }
+
+    /// The raw reference to what the weak reference `id` leads to; `None` if that is dead, or there is no such id.
+    ///
+    /// Root it before the next safe point.
+    #[inline]
+    #[must_use]
+    pub fn weak_target(&self, id: u32) -> Option<u32> {
+        self.weaks.entries.get(id as usize).map(|entry| entry.target).filter(|&target| target != 0)
+    }
+
+    /// Gives up the weak reference `id`, which must not be used from here on.
+    pub fn release_weak(&mut self, id: u32) {
+        let WeakTable { entries, free, .. } = &mut self.weaks;
+        let is_any_used = free.len() < entries.len();
+        if let Some(entry) = entries.get_mut(id as usize).filter(|_| is_any_used) {
+            entry.target = 0;
+            free.push(id);
+        }
+    }
+}
+
+#[cold]
+fn no_memory(in_use: usize) -> OutOfMemory {
+    let (in_use, limit) = (in_use as u64, u64::from(u32::MAX));
+    OutOfMemory { kind: OutOfMemoryKind::Host, asked: 1, in_use, limit, largest_free: 0 }
+}
+
+impl WeakEntries for WeakTable {
+    fn process(
+        &mut self,
+        scope: WeakScope,
+        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
+    ) -> Result<(), Corruption> {
+        let WeakTable { entries, born, .. } = self;
+        let mut process = |entry: &mut Entry| {
+            if entry.target != 0 && entry.target & VMGcRef::I31_TAG == 0 {
+                entry.target = survivor(entry.target)?.unwrap_or(0);
+            }
+            Ok(())
+        };
+        match scope {
+            WeakScope::Young => {
+                born.sort_unstable();
+                born.iter().try_for_each(|&id| entries.get_mut(id as usize).map_or(Ok(()), &mut process))?;
+            }
+            WeakScope::All => entries.iter_mut().try_for_each(process)?,
+        }
+        for id in born.drain(..) {
+            if let Some(entry) = entries.get_mut(id as usize) {
+                entry.is_in_born = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything of a heap that names objects without keeping them alive.
+pub(super) struct WeakTables<'a> {
+    pub(super) externs: &'a mut ExternTable,
+    pub(super) weaks: &'a mut WeakTable,
+}
+
+impl WeakEntries for WeakTables<'_> {
+    fn process(
+        &mut self,
+        scope: WeakScope,
+        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
+    ) -> Result<(), Corruption> {
+        self.externs.process(scope, survivor)?;
+        self.weaks.process(scope, survivor)
+    }
+}
