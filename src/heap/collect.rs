@@ -4,9 +4,10 @@ use core::fmt;
 use std::any::Any;
 use std::time::Instant;
 
-use super::GcHeap;
+use super::{GcHeap, HeapConfig};
 use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Reason, Request};
 use crate::error::Result;
+use crate::memory::TableSource;
 use crate::trace::{Budget, Progress, RootSource};
 
 impl GcHeap {
@@ -161,8 +162,10 @@ impl Collection<'_> {
         let started = self.started.take().unwrap_or_else(Instant::now);
         self.heap.refuse_if_damaged()?;
         self.report.steps += 1;
-        let GcHeap { memory, types, blocks, collector, externs, limiter, config, .. } = &mut *self.heap;
-        let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all };
+        let GcHeap { memory, types, blocks, collector, externs, creator, limiter, config, .. } = &mut *self.heap;
+        let source = TableSource::new(&**creator, limiter, blocks.limit_bytes());
+        let HeapConfig { poison, move_all, .. } = *config;
+        let parts = HeapParts { memory, blocks, types, source, poison, move_all };
         let mut cycle = Cycle { parts, roots: &mut *self.roots, weak: externs, report: &mut self.report };
         let progress = match collector.step(&mut cycle, budget) {
             Ok(progress) => progress,
