@@ -35,7 +35,8 @@
 //! | 4 | [`collector`] | the policies: the trait, five collectors, pacing |
 //! | 3 | [`trace`] | how the graph is walked: roots, marking, evacuation, counting, weak entries |
 //! | 2 | [`object`], [`guest`] (unsafe) | how an object is spelled in bytes; pointers of guests, and what they borrow |
-//! | 1 | [`memory`] (unsafe), [`types`], [`space`] | bytes that grow; what types are; where there is room |
+//! | 2 | [`space`] | where there is room, in side tables |
+//! | 1 | [`memory`] (unsafe), [`types`] | bytes that grow; what types are |
 //! | 0 | [`error`], [`provenance`] (unsafe) | what can go wrong; numbers and pointers shared with compiled code |
 //!
 //! # Failures

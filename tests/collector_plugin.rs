@@ -8,9 +8,10 @@ use tumulus::collector::{
     Request,
 };
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind, Trap};
+use tumulus::memory::TableSource;
 use tumulus::object::{VMGcHeader, VMGcRef, load_u32, store_u32};
 use tumulus::root::RootArray;
-use tumulus::space::{BlockTable, CardCursor, LargeRun, TableRefused, Window};
+use tumulus::space::{BlockTable, CardCursor, LargeRun, Window};
 use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
 use tumulus::testkit::world::{BYTES, INTS, REFS, VAST};
 use tumulus::testkit::{Bytes, Settings};
@@ -108,7 +109,7 @@ impl Collector for Arming {
         }
     }
 
-    fn cover(&mut self, _blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+    fn cover(&mut self, _blocks: &BlockTable, bytes: u32, _source: &TableSource<'_>) -> Result<(), OutOfMemory> {
         self.shared.note(Call::Cover(bytes));
         Ok(())
     }

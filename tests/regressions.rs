@@ -100,9 +100,10 @@ fn a_heap_at_its_limiters_cap_can_still_collect() {
 
 /// The initial size was all or nothing.
 #[test]
-fn a_heap_capped_at_its_initial_size_is_a_heap() {
+fn a_heap_capped_below_its_initial_size_is_a_heap() {
     let mut store = Store::new(&Engine::default(), ());
-    store.limiter(StoreLimits { heap_bytes_max: Some(HeapConfig::default().initial_bytes), ..StoreLimits::default() });
+    let cap = HeapConfig::default().initial_bytes - 1;
+    store.limiter(StoreLimits { heap_bytes_max: Some(cap), ..StoreLimits::default() });
     ExternRef::new(&mut store, 1).unwrap();
 }
 

@@ -126,7 +126,7 @@ fn a_root_array_does_not_grow_beyond_what_can_be_counted() {
 #[test]
 fn blocks_that_were_held_can_be_taken_afterwards() {
     let mut blocks = BlockTable::new(64 * MIB);
-    blocks.reserve(MIB).expect("memory");
+    blocks.reserve(MIB, &tumulus::memory::TableSource::default()).expect("memory");
     blocks.commit(MIB);
     blocks.hold(64 << 10..128 << 10);
     let taken: Vec<_> = std::iter::from_fn(|| blocks.take_block()).map(|block| block.start).collect();

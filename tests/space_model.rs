@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
+use tumulus::memory::TableSource;
 use tumulus::space::{Block, BlockTable, GRANULE_BYTES, LargeRun, RESERVED_BYTES};
 
 const GRANULE: u64 = GRANULE_BYTES as u64;
@@ -207,7 +208,7 @@ fn apply(op: &Op, table: &mut BlockTable, model: &mut Model) {
     match *op {
         Op::Commit { more } => {
             let target = u64::from(table.committed_bytes()) + more;
-            table.reserve(target).expect("host memory");
+            table.reserve(target, &TableSource::default()).expect("host memory");
             table.commit(target);
             model.commit(target);
         }
@@ -317,7 +318,7 @@ fn odd_maxima_are_rounded_down() {
 fn the_top_of_four_gibibytes() {
     const TOP: u32 = 0xFFFF_F000;
     let mut table = BlockTable::new(1 << 32);
-    table.reserve(1 << 32).expect("a megabyte");
+    table.reserve(1 << 32, &TableSource::default()).expect("a megabyte");
     table.commit(u64::MAX);
     assert_eq!((table.committed_bytes(), table.largest_free_bytes(), table.growable_blocks()), (TOP, TOP, 0));
 
@@ -355,6 +356,7 @@ fn the_top_of_four_gibibytes() {
 #[test]
 fn a_place_that_a_large_object_took_of_is_not_growable() {
     let mut table = BlockTable::new(2 << 20);
+    table.reserve(16 * GRANULE, &TableSource::default()).expect("host memory");
     table.commit(12 * GRANULE);
     assert_eq!((table.free_blocks(), table.growable_blocks(), table.bytes_to_add_blocks(1)), (1, 63, 4 * GRANULE));
     assert_eq!(table.take_large(4096).map(|run| run.start), Some(11 * GRANULE_BYTES));

@@ -274,7 +274,14 @@ fn the_limiter_is_asked_before_everything_that_grows() {
     table.grow(&mut store, 4, Val::ExternRef(None)).unwrap();
     assert_eq!(last(), (Growth { current: 3, desired: 7, ..growth }, true));
 
-    // The heap asks once for its bytes and its tables together. Above a MiB it is denied.
+    // The heap asks for each of its tables, and then for its bytes. Above a MiB it is denied.
+    seen.lock().unwrap().clear();
+    ExternRef::new(&mut store, 0).unwrap();
+    let kinds: Vec<_> = seen.lock().unwrap().iter().map(|(growth, _)| growth.kind).collect();
+    let (&heap, tables) = kinds.split_last().unwrap();
+    assert!(heap == ResourceKind::GcHeap && tables.iter().all(|&kind| kind == ResourceKind::SideTable));
+    let growth = Growth { kind: heap, current: 0, desired: 1 << 20, maximum: Some((1 << 32) - 4096) };
+    assert_eq!((last(), tables.len()), ((growth, true), 9));
     let error = (0..).find_map(|i| ExternRef::new(&mut store, i).err()).unwrap();
     assert_eq!(error.out_of_memory().unwrap().kind, OutOfMemoryKind::Denied);
     assert_eq!(last().0.kind, ResourceKind::GcHeap);

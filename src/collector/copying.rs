@@ -7,7 +7,7 @@
 
 use super::audit::check_untagged;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleReport, HeapParts, RefillError, Request};
-use crate::error::{Corruption, OutOfMemory, OutOfMemoryKind};
+use crate::error::{Corruption, OutOfMemory};
 use crate::space::{BlockTable, LargeRun, Window};
 use crate::trace::{Budget, Destinations, Evacuator, Progress, WeakScope};
 
@@ -135,13 +135,8 @@ impl Collector for Copying {
         if missing > 0 {
             parts.grow(parts.blocks.bytes_to_add_blocks(missing))?;
         }
-        self.destinations.reserve(needed, parts.blocks.large_count()).map_err(|_| OutOfMemory {
-            kind: OutOfMemoryKind::Host,
-            asked: (needed * size_of::<u64>()) as u64,
-            in_use: u64::from(parts.blocks.used_bytes()),
-            limit: u64::from(parts.blocks.limit_bytes()),
-            largest_free: 0,
-        })
+        let reserved = self.destinations.reserve(needed, parts.blocks, &parts.source);
+        reserved.map_err(|refused| parts.refusal(refused.kind, refused.asked))
     }
 
     /// The whole cycle is one step: an evacuation is never left open.

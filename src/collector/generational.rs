@@ -10,8 +10,9 @@ use super::nursery::Nursery;
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
+use crate::memory::TableSource;
 use crate::object::VMGcRef;
-use crate::space::{BlockTable, LargeRun, TableRefused, Window};
+use crate::space::{BlockTable, GRANULE_BYTES, LargeRun, TableList, Window};
 use crate::trace::{Budget, Marker, Progress, TraceKind, WeakScope};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
@@ -33,13 +34,14 @@ pub struct Generational {
     regions: Option<Regions>,
     nursery: Nursery,
     /// Starts of young blocks.
-    young: Vec<u32>,
+    young: TableList<1>,
     /// Starts of young large objects.
-    young_large: Vec<u32>,
+    young_large: TableList<1>,
     /// A piece of a young block that was handed out and came back.
     leftover: Window,
-    /// Pieces of old blocks that were filled with new objects, for want of free blocks: they are dense.
-    direct: Vec<Window>,
+    /// Pieces of old blocks that were filled with new objects, for want of free blocks: dense from the first number, an
+    /// offset, to the second.
+    direct: TableList<2>,
     /// Whether the open window is the last of `direct`.
     is_direct: bool,
     /// Whether growth was asked for since room was last found, and so was refused.
@@ -63,10 +65,10 @@ impl Generational {
         Generational {
             regions: None,
             nursery: Nursery::new(),
-            young: Vec::new(),
-            young_large: Vec::new(),
+            young: TableList::new(),
+            young_large: TableList::new(),
             leftover: Window::EMPTY,
-            direct: Vec::new(),
+            direct: TableList::new(),
             is_direct: false,
             asked_growth: false,
             phase: Phase::Full,
@@ -94,9 +96,10 @@ impl Generational {
         let Cycle { parts, roots, weak, report } = cycle;
         marking.begin(TraceKind::Minor { in_place: self.nursery.promotes_in_place() });
         let mut marker = Marker::new(parts.memory.bytes_mut(), parts.types, parts.blocks, marking);
-        for window in self.direct.drain(..) {
-            marker.scan_dense(window.cursor, window.limit)?;
+        for [start, end] in self.direct.iter() {
+            marker.scan_dense(start, end)?;
         }
+        self.direct.clear();
         marker.scan_cards()?;
         roots.visit_roots(&mut marker)?;
         while marker.drain(Budget::UNLIMITED)? == Progress::More {}
@@ -104,7 +107,7 @@ impl Generational {
         let marked = marking.finish();
         report.add_minor(&marked, self.old_bytes);
         self.old_bytes = report.live_bytes;
-        for start in self.young.drain(..) {
+        for [start] in self.young.iter() {
             let lines = marking.room().lines();
             match parts.blocks.block_at(start) {
                 Some(block) if lines.occupied(start) > 0 => {
@@ -114,7 +117,7 @@ impl Generational {
                 _ => parts.release_block(start),
             }
         }
-        for start in self.young_large.drain(..) {
+        for [start] in self.young_large.iter() {
             if parts.blocks.granule_at(start).is_tagged() {
                 parts.blocks.set_tag(start, false);
                 parts.blocks.set_young(start, false);
@@ -122,6 +125,8 @@ impl Generational {
                 parts.release_large(start);
             }
         }
+        self.young.clear();
+        self.young_large.clear();
         self.nursery.adapt(report);
         self.nursery.restart(parts.blocks);
         Ok(())
@@ -139,28 +144,30 @@ impl Collector for Generational {
         TRAITS
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
         if self.regions.is_none() {
             self.nursery.restart(blocks);
-            self.direct.try_reserve_exact(DIRECT_MAX).map_err(|_| TableRefused)?;
         }
-        let young = (bytes / blocks.block_bytes()) as usize;
-        self.young.try_reserve(young.saturating_sub(self.young.len())).map_err(|_| TableRefused)?;
-        self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), true)).cover(bytes)
+        self.direct.grow(DIRECT_MAX, DIRECT_MAX, source)?;
+        let regions = self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), true));
+        for (list, unit) in [(&mut self.young, blocks.block_bytes()), (&mut self.young_large, GRANULE_BYTES)] {
+            let units = |bytes: u32| (bytes / unit) as usize;
+            list.grow(units(bytes), units(source.heap_limit_bytes()), source)?;
+        }
+        regions.cover(bytes, source)
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
-        match self.direct.last_mut() {
-            Some(open) if self.is_direct => {
-                open.limit = window.cursor;
-                if let Some(Regions { marking, .. }) = &mut self.regions {
-                    marking.room_mut().give_back(window);
-                }
+        if core::mem::take(&mut self.is_direct) {
+            if let Some([start, _]) = self.direct.last() {
+                self.direct.replace_last([start, window.cursor]);
             }
-            _ if window.room() > self.leftover.room() => self.leftover = window,
-            _ => {}
+            if let Some(Regions { marking, .. }) = &mut self.regions {
+                marking.room_mut().give_back(window);
+            }
+        } else if window.room() > self.leftover.room() {
+            self.leftover = window;
         }
-        self.is_direct = false;
     }
 
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
@@ -173,7 +180,8 @@ impl Collector for Generational {
         }
         if let Some(block) = parts.blocks.take_block() {
             parts.blocks.set_young(block.start, true);
-            self.young.push(block.start);
+            let noted = self.young.push([block.start]);
+            debug_assert!(noted, "`cover` made room for all blocks");
             self.nursery.take(block_bytes);
             self.asked_growth = false;
             return Ok(Window { cursor: block.start, limit: block.end });
@@ -184,8 +192,8 @@ impl Collector for Generational {
             && let Some(Regions { marking, .. }) = &mut self.regions
             && let Some(window) = marking.room_mut().take(parts.blocks, bytes)
         {
-            self.direct.push(window);
-            self.is_direct = true;
+            self.is_direct = self.direct.push([window.cursor, window.limit]);
+            debug_assert!(self.is_direct, "a minor cycle is due before there are too many");
             return Ok(window);
         }
         Err(self.no_room(parts.blocks))
@@ -195,12 +203,10 @@ impl Collector for Generational {
         if !self.nursery.admits(bytes) {
             return Err(RefillError::Due);
         }
-        if self.young_large.try_reserve(1).is_err() {
-            return Err(RefillError::NoRoom);
-        }
         let Some(run) = parts.blocks.take_large(bytes) else { return Err(self.no_room(parts.blocks)) };
         parts.blocks.set_young(run.start, true);
-        self.young_large.push(run.start);
+        let noted = self.young_large.push([run.start]);
+        debug_assert!(noted, "`cover` made room for an object in each granule");
         self.nursery.take(u64::from(run.bytes));
         self.asked_growth = false;
         Ok(run)

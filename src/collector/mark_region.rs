@@ -7,7 +7,8 @@
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
-use crate::space::{BlockTable, LargeRun, TableRefused, Window};
+use crate::memory::TableSource;
+use crate::space::{BlockTable, LargeRun, Window};
 use crate::trace::{Budget, Progress};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
@@ -39,8 +40,8 @@ impl Collector for MarkRegion {
         TRAITS
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
-        self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), false)).cover(bytes)
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), false)).cover(bytes, source)
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {

@@ -34,8 +34,9 @@ pub use parts::HeapParts;
 pub use ref_count::RefCount;
 
 use crate::error::{Corruption, OutOfMemory};
+use crate::memory::TableSource;
 use crate::object::VMGcRef;
-use crate::space::{BlockTable, LargeRun, TableRefused, Window};
+use crate::space::{BlockTable, LargeRun, Window};
 use crate::trace::{Budget, Progress};
 
 /// What a collector is like: plain data that the heap, the tests and reports read instead of asking which one it is.
@@ -93,12 +94,13 @@ pub trait Collector: Send {
     fn traits(&self) -> CollectorTraits;
 
     /// The heap is about to have `bytes` committed bytes: called before it gets its first memory and before each
-    /// growth, so that side tables grow first. They keep covering what they cover if the growth then fails.
+    /// growth, so that side tables grow first, by what `source` gives them. They keep covering what they cover if one of
+    /// them, or the growth then, fails.
     ///
     /// # Errors
-    /// If the host has no memory for them; the heap does not grow then.
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
-        let _ = (blocks, bytes);
+    /// If `source` has no memory for them, as it tells; the heap does not grow then.
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        let _ = (blocks, bytes, source);
         Ok(())
     }
 

@@ -84,6 +84,7 @@ fn floor_power_of_two(bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::TableSource;
 
     fn after(nursery: &mut Nursery, promoted_bytes: u64, scanned_bytes: u64) -> (u64, bool) {
         let blocks = BlockTable::new(1 << 30);
@@ -120,7 +121,7 @@ mod tests {
     fn a_small_heap_has_a_small_nursery_and_a_full_one_a_block() {
         let mut nursery = Nursery::new();
         let mut blocks = BlockTable::new(1 << 20);
-        blocks.reserve(1 << 20).unwrap();
+        blocks.reserve(1 << 20, &TableSource::default()).unwrap();
         blocks.commit(1 << 20);
         nursery.restart(&blocks);
         assert_eq!(nursery.limit_bytes, 512 << 10);

@@ -1,7 +1,7 @@
 //! What a heap lends to its collector.
 
 use crate::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind};
-use crate::memory::{Growth, Limiter, LocalMemory, ResourceKind};
+use crate::memory::{Growth, LocalMemory, ResourceKind, TableSource};
 use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
 use crate::space::{Block, BlockTable, GRANULE_BYTES, LineTable};
 
@@ -14,8 +14,8 @@ pub struct HeapParts<'a> {
     pub blocks: &'a mut BlockTable,
     /// The types that objects may have.
     pub types: &'a TypeTable,
-    /// Who is asked before the heap grows.
-    pub limiter: &'a Limiter,
+    /// Where side tables get their bytes, and who is asked before they or the heap grow.
+    pub source: TableSource<'a>,
     /// Whether freed bytes are overwritten, so that a stale reference is found at once.
     pub poison: bool,
     /// Whether a collector that can move objects is to move as many as it can at each full cycle, so that a stale
@@ -31,29 +31,28 @@ impl HeapParts<'_> {
     ///
     /// # Errors
     /// `HeapFull` if the heap's maximum does not allow it, `Denied` if the limiter does not, `Host` if the memory cannot
-    /// be had. Nothing is changed then.
+    /// be had. No more is committed then.
     pub fn grow(&mut self, bytes: u64) -> Result<(), OutOfMemory> {
         let committed = u64::from(self.blocks.committed_bytes());
         let limit = u64::from(self.blocks.limit_bytes());
         let target = self.grown(bytes);
         let full = self.refusal(OutOfMemoryKind::HeapFull, bytes);
-        let refused = OutOfMemory { kind: OutOfMemoryKind::Host, ..full };
         if target > limit {
             return Err(full);
         }
-        let with_tables = |bytes| bytes + BlockTable::table_bytes(bytes);
-        let growth = Growth {
-            kind: ResourceKind::GcHeap,
-            current: with_tables(committed),
-            desired: with_tables(target),
-            maximum: Some(with_tables(limit)),
-        };
-        self.limiter.grow(&growth, || {
-            // The table first: it is the one that can be undone by doing nothing.
-            self.blocks.reserve(target).map_err(|_| refused)?;
+        if target == committed {
+            // Nobody is asked for nothing.
+            return Ok(());
+        }
+        // The table first: that it has room for more than is committed does no harm.
+        let reserved = self.blocks.reserve(target, &self.source);
+        reserved.map_err(|refused| OutOfMemory { kind: refused.kind, ..full })?;
+        let growth = Growth { kind: ResourceKind::GcHeap, current: committed, desired: target, maximum: Some(limit) };
+        self.source.limiter().grow(&growth, || {
             match usize::try_from(target) {
                 Ok(size) if size > self.memory.byte_size() => {
-                    self.memory.grow_to(size).map_err(|_| refused)?;
+                    let grown = self.memory.grow_to(size);
+                    grown.map_err(|_| OutOfMemory { kind: OutOfMemoryKind::Host, ..full })?;
                 }
                 _ => {}
             }

@@ -10,8 +10,9 @@ use super::audit::check_untagged;
 use super::nursery::Nursery;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
+use crate::memory::TableSource;
 use crate::object::{self, VMGcRef};
-use crate::space::{BlockTable, LargeRun, Room, TableRefused, Window};
+use crate::space::{BlockTable, GRANULE_BYTES, LargeRun, Room, TableList, Window};
 use crate::trace::{Budget, Counter, Counting, Progress, WeakScope};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
@@ -32,7 +33,7 @@ pub struct RefCount {
     /// A piece of a block that was handed out and came back.
     leftover: Window,
     /// Starts of all large objects.
-    large: Vec<u32>,
+    large: TableList<1>,
     /// Bytes of objects that are counted.
     live_bytes: u64,
     phase: Phase,
@@ -61,7 +62,7 @@ impl RefCount {
             tables: None,
             epoch: Nursery::new(),
             leftover: Window::EMPTY,
-            large: Vec::new(),
+            large: TableList::new(),
             live_bytes: 0,
             phase: Phase::Epoch,
         }
@@ -91,7 +92,7 @@ impl RefCount {
             }
         }
         room.look_again();
-        self.large.retain(|&start| {
+        self.large.retain(|[start]| {
             let lives = counting.counts().get(start) > 0;
             if !lives {
                 parts.release_large(start);
@@ -171,7 +172,7 @@ impl Collector for RefCount {
         TRAITS
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
         if self.tables.is_none() {
             self.epoch.restart(blocks);
         }
@@ -179,8 +180,10 @@ impl Collector for RefCount {
         let tables = self
             .tables
             .get_or_insert_with(|| Tables { counting: Counting::new(block_bytes), room: Room::new(block_bytes) });
-        tables.counting.cover(bytes)?;
-        tables.room.cover(bytes)
+        tables.counting.cover(bytes, source)?;
+        tables.room.cover(bytes, source)?;
+        let granules = |bytes: u32| (bytes / GRANULE_BYTES) as usize;
+        self.large.grow(granules(bytes), granules(source.heap_limit_bytes()), source)
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
@@ -208,11 +211,9 @@ impl Collector for RefCount {
         if self.is_due(bytes) {
             return Err(RefillError::Due);
         }
-        if self.large.try_reserve(1).is_err() {
-            return Err(RefillError::NoRoom);
-        }
         let run = parts.blocks.take_large(bytes).ok_or_else(|| self.no_room(parts.blocks))?;
-        self.large.push(run.start);
+        let noted = self.large.push([run.start]);
+        debug_assert!(noted, "`cover` made room for an object in each granule");
         self.epoch.take(u64::from(run.bytes));
         Ok(run)
     }

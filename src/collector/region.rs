@@ -2,8 +2,9 @@
 
 use super::audit::check_untagged;
 use super::{Audit, Cycle, CycleReport, HeapParts, Reason, Request};
-use crate::error::Corruption;
-use crate::space::{BlockTable, LINE_BYTES, LineTable, TableRefused};
+use crate::error::{Corruption, OutOfMemory};
+use crate::memory::TableSource;
+use crate::space::{BlockTable, LINE_BYTES, LineTable};
 use crate::trace::{Budget, Marker, Marking, Progress, TraceKind, WeakScope};
 
 /// A block is sparse if at most one in this many of its lines holds something.
@@ -28,8 +29,8 @@ impl Regions {
     }
 
     /// Makes the tables cover a heap of `bytes` bytes.
-    pub(super) fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        self.marking.cover(bytes)
+    pub(super) fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.marking.cover(bytes, source)
     }
 
     /// Begins a full cycle.

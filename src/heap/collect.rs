@@ -4,10 +4,11 @@ use core::fmt;
 use std::any::Any;
 use std::time::Instant;
 
-use super::GcHeap;
 use super::weak_table::WeakTables;
+use super::{GcHeap, HeapConfig};
 use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Reason, Request};
 use crate::error::Result;
+use crate::memory::TableSource;
 use crate::trace::{Budget, Progress, RootSource};
 
 impl GcHeap {
@@ -172,8 +173,10 @@ impl Collection<'_> {
         self.heap.refuse_if_damaged()?;
         let before = self.report;
         self.report.steps += 1;
-        let GcHeap { memory, types, blocks, collector, externs, weaks, limiter, config, .. } = &mut *self.heap;
-        let parts = HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all };
+        let GcHeap { memory, types, blocks, collector, externs, weaks, creator, limiter, config, .. } = &mut *self.heap;
+        let source = TableSource::new(&**creator, limiter, blocks.limit_bytes());
+        let HeapConfig { poison, move_all, .. } = *config;
+        let parts = HeapParts { memory, blocks, types, source, poison, move_all };
         let mut weak = WeakTables { externs, weaks };
         let mut cycle = Cycle { parts, roots: &mut *self.roots, weak: &mut weak, report: &mut self.report };
         let progress = match collector.step(&mut cycle, budget) {

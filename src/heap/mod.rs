@@ -35,9 +35,9 @@ use self::weak_table::WeakTable;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
-use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, VecMemory};
+use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, TableSource};
 use crate::object::{ObjectType, TypeTable};
-use crate::space::{BlockTable, TableRefused, Window};
+use crate::space::{BlockTable, Window};
 
 /// A garbage-collected heap: a linear memory whose offsets are references.
 ///
@@ -83,7 +83,8 @@ pub struct GcHeap {
 }
 
 impl GcHeap {
-    /// A heap with no objects. Its memory is obtained from `creator` at the first allocation.
+    /// A heap with no objects. Its memory, and that of its side tables, is obtained from `creator` at the first
+    /// allocation.
     ///
     /// # Errors
     /// If the settings make no sense.
@@ -92,7 +93,7 @@ impl GcHeap {
         Ok(GcHeap {
             window: Window::EMPTY,
             window_start: 0,
-            memory: LocalMemory::new(Box::new(VecMemory::new(0, None, 0)?)),
+            memory: LocalMemory::default(),
             types: TypeTable::new(),
             blocks: BlockTable::new(config.max_bytes),
             collector,
@@ -126,7 +127,7 @@ impl GcHeap {
         self.types.register(ty);
     }
 
-    /// Sets who is asked before the heap grows.
+    /// Sets who is asked before the heap or one of its side tables grows.
     pub fn set_limiter(&mut self, limiter: Limiter) {
         self.limiter = limiter;
     }
@@ -215,11 +216,10 @@ impl GcHeap {
 
     /// The collector, and what it is lent.
     fn split(&mut self) -> (&mut dyn Collector, HeapParts<'_>) {
-        let GcHeap { memory, types, blocks, collector, limiter, config, .. } = self;
-        (
-            &mut **collector,
-            HeapParts { memory, blocks, types, limiter, poison: config.poison, move_all: config.move_all },
-        )
+        let GcHeap { memory, types, blocks, collector, creator, limiter, config, .. } = self;
+        let source = TableSource::new(&**creator, limiter, blocks.limit_bytes());
+        let HeapConfig { poison, move_all, .. } = *config;
+        (&mut **collector, HeapParts { memory, blocks, types, source, poison, move_all })
     }
 
     /// Marks the heap damaged: nothing is allocated or collected from here on.
@@ -245,8 +245,8 @@ impl GcHeap {
 /// Commits `bytes` bytes more, the collector's side tables first.
 fn grow(collector: &mut dyn Collector, parts: &mut HeapParts<'_>, bytes: u64) -> Result<(), OutOfMemory> {
     let covered = u32::try_from(parts.grown(bytes)).unwrap_or(u32::MAX).min(parts.blocks.limit_bytes());
-    let covers = collector.cover(parts.blocks, covered);
-    covers.map_err(|TableRefused| parts.refusal(OutOfMemoryKind::Host, bytes))?;
+    let covers = collector.cover(parts.blocks, covered, &parts.source);
+    covers.map_err(|refused| parts.refusal(refused.kind, bytes))?;
     parts.grow(bytes)
 }
 

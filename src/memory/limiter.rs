@@ -13,8 +13,11 @@ pub enum ResourceKind {
     LinearMemory,
     /// A table; counted in elements.
     Table,
-    /// A GC heap with its side tables; counted in bytes.
+    /// A GC heap without its side tables; counted in bytes.
     GcHeap,
+    /// A side table of a GC heap: mark bits, counts, what waits to be scanned. Each is asked for by itself, and before the
+    /// heap that it is to cover; counted in bytes.
+    SideTable,
     /// What host values behind a heap's extern objects declare to hold; counted in bytes.
     External,
 }
@@ -25,7 +28,7 @@ impl ResourceKind {
     pub const fn unit_bytes(self) -> u64 {
         match self {
             ResourceKind::Table => 4,
-            ResourceKind::LinearMemory | ResourceKind::GcHeap | ResourceKind::External => 1,
+            ResourceKind::LinearMemory | ResourceKind::GcHeap | ResourceKind::SideTable | ResourceKind::External => 1,
         }
     }
 }
@@ -59,7 +62,10 @@ impl Growth {
     }
 }
 
-/// Decides on every growth of memories, tables and heaps of a store, before it happens.
+/// Decides on every growth of memories, tables, heaps and side tables of a store, before it happens.
+///
+/// A heap grows in parts, its side tables first. If one of them is refused, those that have grown stay as they are: the
+/// heap goes on with what it has, and the next growth asks for less.
 pub trait ResourceLimiter: Send {
     /// Whether the growth may go ahead.
     fn growing(&mut self, growth: &Growth) -> bool;
@@ -75,6 +81,9 @@ pub trait ResourceLimiter: Send {
 pub struct Limiter(Option<Arc<Mutex<dyn ResourceLimiter>>>);
 
 impl Limiter {
+    /// Nobody is asked.
+    pub(crate) const NONE: Limiter = Limiter(None);
+
     /// Everything asks `limiter`.
     #[must_use]
     pub fn new(limiter: impl ResourceLimiter + 'static) -> Limiter {
@@ -101,15 +110,18 @@ impl fmt::Debug for Limiter {
     }
 }
 
-/// A limiter of fixed numbers, each of which holds for every single memory, table or heap. None set allows all.
+/// A limiter of fixed numbers, each of which holds for every single memory, table, heap or side table. None set allows all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreLimits {
     /// Bytes of a linear memory.
     pub memory_bytes_max: Option<u64>,
     /// Elements of a table.
     pub table_elements_max: Option<u64>,
-    /// Bytes of a GC heap with its side tables.
+    /// Bytes of a GC heap without its side tables.
     pub heap_bytes_max: Option<u64>,
+    /// Bytes of a side table of a GC heap. Those of the collectors of this crate take a 32nd of the heap's bytes at most, or
+    /// 1 MiB if that is more.
+    pub side_table_bytes_max: Option<u64>,
     /// Bytes that the host values of a heap declare.
     pub external_bytes_max: Option<u64>,
 }
@@ -120,6 +132,7 @@ impl ResourceLimiter for StoreLimits {
             ResourceKind::LinearMemory => self.memory_bytes_max,
             ResourceKind::Table => self.table_elements_max,
             ResourceKind::GcHeap => self.heap_bytes_max,
+            ResourceKind::SideTable => self.side_table_bytes_max,
             ResourceKind::External => self.external_bytes_max,
         };
         limit.is_none_or(|limit| growth.desired <= limit)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{OutOfMemory, OutOfMemoryKind};
 use crate::memory::pages::copy_to_zeros;
-use crate::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, VecMemoryCreator};
+use crate::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, VecMemory, VecMemoryCreator};
 
 /// The most bytes that a memory can have on this host, whoever makes it: a slice cannot span more.
 pub(super) const HOST_LIMIT: usize = isize::MAX.unsigned_abs();
@@ -118,6 +118,28 @@ pub unsafe trait MemoryCreator: Send + Sync {
         let mut memory = LocalMemory::new(memory);
         copy_to_zeros(memory.bytes_mut(), image.bytes());
         Ok(memory.into_inner())
+    }
+
+    /// A memory of `minimum` bytes for a side table of a GC heap, which may grow up to `maximum` bytes, and up to
+    /// `reserved_size_in_bytes` without moving. It has no guard.
+    ///
+    /// Growth within the reservation is asked for while a collection runs. Should it fail, the collection goes on with
+    /// what it has, so a creator had better have made sure of it.
+    ///
+    /// This one, unless a creator has its own, is a [`VecMemory`], also of creators whose other memories are mappings,
+    /// slots of a pool or a buffer. A heap has up to thirteen tables, most of them small; a process may hold 65,530
+    /// mappings and is to hold ten thousand stores; and slots and buffers are made for heaps.
+    ///
+    /// # Errors
+    /// Why there is no such memory.
+    fn new_table_memory(
+        &self,
+        minimum: usize,
+        maximum: usize,
+        reserved_size_in_bytes: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        let memory = VecMemory::new(minimum, Some(maximum), reserved_size_in_bytes);
+        Ok(Box::new(memory.map_err(|error| error.to_string())?))
     }
 }
 

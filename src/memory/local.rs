@@ -11,7 +11,7 @@ use core::slice;
 
 use crate::error::OutOfMemory;
 use crate::memory::LinearMemory;
-use crate::memory::linear::HOST_LIMIT;
+use crate::memory::linear::{HOST_LIMIT, Word, check_growth};
 use crate::provenance::SendSyncPtr;
 
 /// Owns a linear memory and hands out its bytes.
@@ -123,6 +123,35 @@ impl LocalMemory {
     }
 }
 
+/// No bytes, for good, and no allocation: what stands in for a memory that is yet to be made.
+impl Default for LocalMemory {
+    fn default() -> LocalMemory {
+        LocalMemory::new(Box::new(NoMemory))
+    }
+}
+
+/// The memory of no bytes.
+struct NoMemory;
+
+// SAFETY: the base is not null and aligned to 16 bytes; there are no bytes to be accessed, and nothing ever changes.
+unsafe impl LinearMemory for NoMemory {
+    fn byte_size(&self) -> usize {
+        0
+    }
+
+    fn byte_capacity(&self) -> usize {
+        0
+    }
+
+    fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
+        check_growth(0, new_size, 0)
+    }
+
+    fn as_ptr(&self) -> *mut u8 {
+        SendSyncPtr::<Word>::dangling().as_ptr().cast()
+    }
+}
+
 impl fmt::Debug for LocalMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { memory, base, byte_size } = self;
@@ -226,6 +255,16 @@ mod tests {
         assert!(memory.discard(16..20), "nothing to do");
         assert!(memory.discard(usize::MAX..usize::MAX));
         assert!(!memory.discard(15..usize::MAX), "the memory cannot");
+    }
+
+    #[test]
+    fn no_memory_is_one_of_no_bytes_for_good() {
+        let mut memory = LocalMemory::default();
+        assert!(memory.bytes().is_empty() && memory.byte_capacity() == 0);
+        assert!(!memory.base_ptr().is_null() && memory.base_ptr().addr().is_multiple_of(16));
+        memory.grow_to(0).unwrap();
+        assert_eq!(memory.grow_to(1).unwrap_err().kind, crate::error::OutOfMemoryKind::TooLarge);
+        assert!(memory.bytes_mut().is_empty());
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod shared;
 #[cfg(target_has_atomic = "64")]
 mod shared_atomics;
 mod static_buffer;
+mod table_source;
 mod ty;
 mod vec;
 #[cfg(target_has_atomic = "64")]
@@ -70,6 +71,7 @@ pub use shared::SharedMemory;
 #[cfg(target_has_atomic = "64")]
 pub use shared_atomics::{AtomicNumber, RmwOp};
 pub use static_buffer::StaticBufferCreator;
+pub use table_source::TableSource;
 pub use ty::{Limits, MemoryType, MemoryTypeBuilder};
 pub use vec::{VecMemory, VecMemoryCreator};
 #[cfg(target_has_atomic = "64")]

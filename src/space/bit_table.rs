@@ -1,6 +1,8 @@
 //! A side table of one bit for each 8 bytes of the heap: where objects start that are marked, or grey.
 
-use super::TableRefused;
+use super::Table;
+use crate::error::OutOfMemory;
+use crate::memory::TableSource;
 
 /// Bytes of the heap that one bit stands for: objects are aligned to them.
 const BYTES_SHIFT: u32 = 3;
@@ -8,7 +10,7 @@ const BYTES_SHIFT: u32 = 3;
 /// One bit for each place where an object can start.
 #[derive(Debug, Default)]
 pub struct BitTable {
-    words: Vec<u64>,
+    words: Table<8>,
 }
 
 impl BitTable {
@@ -21,13 +23,10 @@ impl BitTable {
     /// Makes the table cover a heap of `bytes` bytes; new bits are clear. Only grows.
     ///
     /// # Errors
-    /// If the host has no memory; nothing is changed then.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        let words = (bytes >> BYTES_SHIFT).div_ceil(u64::BITS) as usize;
-        let more = words.saturating_sub(self.words.len());
-        self.words.try_reserve(more).map_err(|_| TableRefused)?;
-        self.words.resize(self.words.len() + more, 0);
-        Ok(())
+    /// If `source` has no memory for it; nothing is changed then.
+    pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        let words = |bytes: u32| (bytes >> BYTES_SHIFT).div_ceil(u64::BITS) as usize;
+        self.words.grow(words(bytes), words(source.heap_limit_bytes()), source)
     }
 
     /// Whether the bit of `offset` is set; offsets beyond the table have none.
@@ -35,7 +34,8 @@ impl BitTable {
     #[must_use]
     pub fn get(&self, offset: u32) -> bool {
         let bit = offset >> BYTES_SHIFT;
-        self.words.get((bit / u64::BITS) as usize).is_some_and(|word| word >> (bit % u64::BITS) & 1 != 0)
+        let word = self.words.elements().get((bit / u64::BITS) as usize);
+        word.is_some_and(|&word| u64::from_le_bytes(word) >> (bit % u64::BITS) & 1 != 0)
     }
 
     /// Sets the bit of `offset` and tells whether it was clear. Beyond the table nothing is set.
@@ -43,11 +43,11 @@ impl BitTable {
     pub fn set(&mut self, offset: u32) -> bool {
         let bit = offset >> BYTES_SHIFT;
         let mask = 1 << (bit % u64::BITS);
-        match self.words.get_mut((bit / u64::BITS) as usize) {
+        match self.words.elements_mut().get_mut((bit / u64::BITS) as usize) {
             Some(word) => {
-                let was_clear = *word & mask == 0;
-                *word |= mask;
-                was_clear
+                let bits = u64::from_le_bytes(*word);
+                *word = (bits | mask).to_le_bytes();
+                bits & mask == 0
             }
             None => false,
         }
@@ -57,23 +57,24 @@ impl BitTable {
     #[inline]
     pub fn unset(&mut self, offset: u32) {
         let bit = offset >> BYTES_SHIFT;
-        if let Some(word) = self.words.get_mut((bit / u64::BITS) as usize) {
-            *word &= !(1 << (bit % u64::BITS));
+        if let Some(word) = self.words.elements_mut().get_mut((bit / u64::BITS) as usize) {
+            *word = (u64::from_le_bytes(*word) & !(1 << (bit % u64::BITS))).to_le_bytes();
         }
     }
 
     /// Clears all bits.
     pub fn clear(&mut self) {
-        self.words.fill(0);
+        self.words.clear();
     }
 
     /// Clears and gives the lowest set bit's offset at or above `from`, if one is set.
     pub fn take_next(&mut self, from: u32) -> Option<u32> {
         let first = (from >> BYTES_SHIFT) / u64::BITS;
-        for (index, word) in (first..).zip(self.words.get_mut(first as usize..)?) {
-            if *word != 0 {
-                let bit = word.trailing_zeros();
-                *word &= *word - 1;
+        for (index, word) in (first..).zip(self.words.elements_mut().get_mut(first as usize..)?) {
+            let bits = u64::from_le_bytes(*word);
+            if bits != 0 {
+                let bit = bits.trailing_zeros();
+                *word = (bits & (bits - 1)).to_le_bytes();
                 return Some((index * u64::BITS + bit) << BYTES_SHIFT);
             }
         }
@@ -89,7 +90,7 @@ mod tests {
     fn bits_are_set_once_and_taken_in_order() {
         let mut bits = BitTable::new();
         assert!(!bits.set(8), "beyond the table");
-        bits.cover(4096).unwrap();
+        bits.cover(4096, &TableSource::default()).unwrap();
         for offset in [4088, 8, 512, 520] {
             assert!(!bits.get(offset));
             assert!(bits.set(offset));
@@ -107,9 +108,9 @@ mod tests {
     #[test]
     fn growth_keeps_what_is_set() {
         let mut bits = BitTable::new();
-        bits.cover(64).unwrap();
+        bits.cover(64, &TableSource::default()).unwrap();
         bits.set(56);
-        bits.cover(1 << 20).unwrap();
+        bits.cover(1 << 20, &TableSource::default()).unwrap();
         assert!(bits.get(56) && !bits.get(64) && bits.set((1 << 20) - 8));
         bits.clear();
         assert!(!bits.get(56));

@@ -3,6 +3,8 @@
 use core::ops::Range;
 
 use super::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule, RESERVED_BYTES};
+use crate::error::OutOfMemory;
+use crate::memory::{LocalMemory, TableSource};
 
 /// A block of small objects: an aligned run of granules whose length is fixed for each heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,15 +32,13 @@ pub struct CardCursor {
     object: usize,
 }
 
-/// The host has no memory for a side table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableRefused;
-
 /// The account of a heap's index range.
 #[derive(Debug)]
 pub struct BlockTable {
-    /// One byte for each committed granule: 1 MiB for a heap of 4 GiB, so never worth a mapping of its own.
-    states: Vec<u8>,
+    /// One byte for each granule, those that are committed and perhaps more, which are free.
+    states: LocalMemory,
+    /// Granules that are committed.
+    committed: usize,
     /// Granules there can ever be.
     limit: usize,
     /// Granules of a block.
@@ -76,7 +76,8 @@ impl BlockTable {
     pub fn new(max_bytes: u64) -> BlockTable {
         let limit = (max_bytes >> GRANULE_SHIFT).min((1 << (32 - GRANULE_SHIFT)) - 1);
         BlockTable {
-            states: Vec::new(),
+            states: LocalMemory::default(),
+            committed: 0,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             block_granules: if max_bytes <= Self::SMALL_HEAP_BYTES { 1 } else { Self::BLOCK_GRANULES },
             free_blocks: 0,
@@ -167,32 +168,27 @@ impl BlockTable {
     /// large object has taken of that part.
     fn settled_places(&self) -> usize {
         let whole = self.committed() / self.block_granules;
-        let part = self.states.get(whole * self.block_granules..).unwrap_or_default();
+        let part = self.states().get(whole * self.block_granules..).unwrap_or_default();
         whole + usize::from(part.iter().any(|&bits| !Granule::from_bits(bits).is_free()))
     }
 
-    /// Bytes that the table of a heap of `bytes` bytes takes.
-    #[must_use]
-    pub fn table_bytes(bytes: u64) -> u64 {
-        bytes >> GRANULE_SHIFT
-    }
-
-    /// Makes sure that [`BlockTable::commit`] of `bytes` bytes needs no host memory.
+    /// Makes room for [`BlockTable::commit`] of `bytes` bytes.
     ///
     /// # Errors
-    /// If the host has none; nothing is changed then.
-    pub fn reserve(&mut self, bytes: u64) -> Result<(), TableRefused> {
-        let more = self.granules_in(bytes).saturating_sub(self.committed());
-        self.states.try_reserve(more).map_err(|_| TableRefused)
+    /// If `source` has no memory for it; nothing is changed then.
+    pub fn reserve(&mut self, bytes: u64, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        let granules = self.granules_in(bytes);
+        source.grow(&mut self.states, granules, self.limit)
     }
 
-    /// Tells the table that the heap now has `bytes` committed bytes, the new ones zero. Only grows.
+    /// Tells the table that the heap now has `bytes` committed bytes, the new ones zero. Only grows, and no further than
+    /// [`BlockTable::reserve`] made room.
     pub fn commit(&mut self, bytes: u64) {
-        let granules = self.granules_in(bytes);
+        let granules = self.granules_in(bytes).min(self.states.byte_size());
         if granules > self.committed() {
             let places_before = self.committed() / self.block_granules;
             // A place that was committed in part becomes usable now, unless a large run has taken that part.
-            self.states.resize(granules, Granule::FREE.bits());
+            self.committed = granules;
             self.highest_free = granules;
             for place in places_before..granules / self.block_granules {
                 self.free_blocks += usize::from(self.is_free_place(place));
@@ -205,11 +201,18 @@ impl BlockTable {
         usize::try_from(bytes >> GRANULE_SHIFT).unwrap_or(usize::MAX).min(self.limit)
     }
 
-    /// The states of all committed granules, by granule number, for loops that look at many.
+    /// The states of all granules, by granule number, for loops that look at many.
     #[inline]
     #[must_use]
     pub fn view(&self) -> GranuleView<'_> {
-        GranuleView { states: &self.states }
+        // What is beyond those that are committed was never written to, and zero means free.
+        GranuleView { states: self.states.bytes() }
+    }
+
+    /// The states of the committed granules.
+    #[inline]
+    fn states(&self) -> &[u8] {
+        self.states.bytes().get(..self.committed).unwrap_or_default()
     }
 
     /// The state of the granule that `offset` lies in; free if it is not committed.
@@ -232,7 +235,7 @@ impl BlockTable {
         if !offset.is_multiple_of(GRANULE_BYTES) {
             return None;
         }
-        let states = self.view().states;
+        let states = self.states();
         let first = granule_of(offset);
         let (head, rest) = states.get(first..)?.split_first()?;
         if !Granule::from_bits(*head).is_large_start() {
@@ -292,15 +295,16 @@ impl BlockTable {
     /// Takes the highest free run of granules for a large object of `bytes` bytes. Granule 0 is never part of one.
     pub fn take_large(&mut self, bytes: u64) -> Option<LargeRun> {
         let wanted = usize::try_from(bytes.div_ceil(u64::from(GRANULE_BYTES))).ok().filter(|&wanted| wanted > 0)?;
-        let is_free = |granule: usize| self.states.get(granule).is_some_and(|&bits| Granule::from_bits(bits).is_free());
-        while self.highest_free > 0 && !is_free(self.highest_free - 1) {
-            self.highest_free -= 1;
-        }
+        let states = self.states();
+        let is_free = |granule: usize| states.get(granule).is_some_and(|&bits| Granule::from_bits(bits).is_free());
+        let highest_free = (0..self.highest_free).rfind(|&granule| is_free(granule)).map_or(0, |granule| granule + 1);
         let mut run = 0;
-        let first = (1..self.highest_free).rev().find(|&granule| {
+        let first = (1..highest_free).rev().find(|&granule| {
             run = if is_free(granule) { run + 1 } else { 0 };
             run == wanted
-        })?;
+        });
+        self.highest_free = highest_free;
+        let first = first?;
         let range = first..first + wanted;
         self.free_blocks -= self.free_places_in(&range);
         self.set(first..first + 1, Granule::as_large_start);
@@ -316,7 +320,7 @@ impl BlockTable {
             let range = granule_of(run.start)..granule_of(run.start) + granule_of(run.bytes);
             self.large_granules -= range.len();
             self.large_count -= 1;
-            let states = self.states.get(range.clone()).unwrap_or_default();
+            let states = self.states().get(range.clone()).unwrap_or_default();
             self.cards -= states.iter().filter(|&&bits| Granule::from_bits(bits).has(Flag::Card)).count();
             self.set(range.clone(), Granule::freed);
             self.free_blocks += self.free_places_in(&range);
@@ -328,7 +332,7 @@ impl BlockTable {
     /// The offset of the first used block or large object that starts at or above `from`.
     #[must_use]
     pub fn next_used(&self, from: u32) -> Option<u32> {
-        let states = self.view().states;
+        let states = self.states();
         let first = granule_of(from) + usize::from(!from.is_multiple_of(GRANULE_BYTES));
         let found = (first..states.len()).find(|&granule| {
             let state = states.get(granule).map_or(Granule::FREE, |&bits| Granule::from_bits(bits));
@@ -396,9 +400,10 @@ impl BlockTable {
             // Begins at the object of the lowest card, which lies at it or below; it may have been freed since.
             let is_start = |&bits: &u8| Granule::from_bits(bits).is_large_start();
             cursor.granule = self.lowest_card;
-            cursor.object = self.states.get(..=self.lowest_card)?.iter().rposition(is_start).unwrap_or(0);
+            cursor.object = self.states().get(..=self.lowest_card)?.iter().rposition(is_start).unwrap_or(0);
         }
-        for (granule, bits) in self.states.iter_mut().enumerate().skip(cursor.granule) {
+        let states = self.states.bytes_mut().iter_mut().take(self.committed);
+        for (granule, bits) in states.enumerate().skip(cursor.granule) {
             let state = Granule::from_bits(*bits);
             if state.is_large_start() {
                 cursor.object = granule;
@@ -410,7 +415,7 @@ impl BlockTable {
                 return Some((to_offset(cursor.object), to_offset(granule)..to_offset(granule + 1)));
             }
         }
-        cursor.granule = self.states.len();
+        cursor.granule = self.committed;
         None
     }
 
@@ -430,22 +435,22 @@ impl BlockTable {
     #[must_use]
     pub fn next_written_free(&self, from: u32) -> Option<Range<u32>> {
         let is_wanted = |bits: &u8| Granule::from_bits(*bits).is_free() && !Granule::from_bits(*bits).is_zero();
-        let first = granule_of(from) + self.states.get(granule_of(from)..)?.iter().position(is_wanted)?;
-        let length = self.states.get(first..)?.iter().take_while(|bits| is_wanted(bits)).count();
+        let first = granule_of(from) + self.states().get(granule_of(from)..)?.iter().position(is_wanted)?;
+        let length = self.states().get(first..)?.iter().take_while(|bits| is_wanted(bits)).count();
         Some(to_offset(first)..to_offset(first + length))
     }
 
     /// Bytes of the longest run of free committed granules.
     #[must_use]
     pub fn largest_free_bytes(&self) -> u32 {
-        let runs = self.view().states.split(|&bits| !Granule::from_bits(bits).is_free());
+        let runs = self.states().split(|&bits| !Granule::from_bits(bits).is_free());
         to_offset(runs.map(<[u8]>::len).max().unwrap_or(0))
     }
 
     /// Granules that are committed.
     #[inline]
     fn committed(&self) -> usize {
-        self.states.len()
+        self.committed
     }
 
     fn granules_of(&self, place: usize) -> Range<usize> {
@@ -458,7 +463,7 @@ impl BlockTable {
     }
 
     fn is_free_place(&self, place: usize) -> bool {
-        let states = self.view().states;
+        let states = self.states();
         states
             .get(self.granules_of(place))
             .is_some_and(|run| run.iter().all(|&bits| Granule::from_bits(bits).is_free()))
@@ -471,8 +476,8 @@ impl BlockTable {
     }
 
     fn set(&mut self, granules: Range<usize>, update: impl Fn(Granule) -> Granule) {
-        let granules = granules.start..granules.end.min(self.states.len());
-        for bits in self.states.get_mut(granules).unwrap_or_default() {
+        let granules = granules.start..granules.end.min(self.committed);
+        for bits in self.states.bytes_mut().get_mut(granules).unwrap_or_default() {
             *bits = update(Granule::from_bits(*bits)).bits();
         }
     }

@@ -3,7 +3,9 @@
 //! Counts stick at their largest value. The bits of a line are one word, so that a line without counts is free: an
 //! object that reaches into further lines leaves a stuck count at the start of each, where no other object can start.
 
-use super::{LINE_BYTES, TableRefused};
+use super::{LINE_BYTES, Table};
+use crate::error::OutOfMemory;
+use crate::memory::TableSource;
 
 /// Bytes of the heap that one count stands for: objects are aligned to them.
 const BYTES_SHIFT: u32 = 3;
@@ -14,7 +16,7 @@ const BITS: u32 = 2;
 #[derive(Debug, Default)]
 pub struct CountTable {
     /// By line.
-    lines: Vec<u64>,
+    lines: Table<8>,
 }
 
 const _: () = assert!((LINE_BYTES >> BYTES_SHIFT) * BITS == u64::BITS);
@@ -32,12 +34,10 @@ impl CountTable {
     /// Makes the table cover a heap of `bytes` bytes; new counts are 0. Only grows.
     ///
     /// # Errors
-    /// If the host has no memory; nothing is changed then.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        let more = (bytes.div_ceil(LINE_BYTES) as usize).saturating_sub(self.lines.len());
-        self.lines.try_reserve(more).map_err(|_| TableRefused)?;
-        self.lines.resize(self.lines.len() + more, 0);
-        Ok(())
+    /// If `source` has no memory for it; nothing is changed then.
+    pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        let lines = |bytes: u32| bytes.div_ceil(LINE_BYTES) as usize;
+        self.lines.grow(lines(bytes), lines(source.heap_limit_bytes()), source)
     }
 
     /// The count at `offset`; 0 beyond the table.
@@ -45,17 +45,18 @@ impl CountTable {
     #[must_use]
     pub fn get(&self, offset: u32) -> u8 {
         let (line, shift) = place(offset);
-        self.lines.get(line).map_or(0, |bits| (bits >> shift & 3) as u8)
+        self.lines.elements().get(line).map_or(0, |&bits| count_in(u64::from_le_bytes(bits), shift))
     }
 
     /// Adds one to the count at `offset`, if it is not stuck, and gives what it was.
     #[inline]
     pub fn increment(&mut self, offset: u32) -> u8 {
         let (line, shift) = place(offset);
-        let Some(bits) = self.lines.get_mut(line) else { return Self::STUCK };
-        let count = (*bits >> shift & 3) as u8;
+        let Some(line) = self.lines.elements_mut().get_mut(line) else { return Self::STUCK };
+        let bits = u64::from_le_bytes(*line);
+        let count = count_in(bits, shift);
         if count < Self::STUCK {
-            *bits += 1 << shift;
+            *line = (bits + (1 << shift)).to_le_bytes();
         }
         count
     }
@@ -64,10 +65,11 @@ impl CountTable {
     #[inline]
     pub fn decrement(&mut self, offset: u32) -> u8 {
         let (line, shift) = place(offset);
-        let Some(bits) = self.lines.get_mut(line) else { return Self::STUCK };
-        let count = (*bits >> shift & 3) as u8;
+        let Some(line) = self.lines.elements_mut().get_mut(line) else { return Self::STUCK };
+        let bits = u64::from_le_bytes(*line);
+        let count = count_in(bits, shift);
         if 0 < count && count < Self::STUCK {
-            *bits -= 1 << shift;
+            *line = (bits - (1 << shift)).to_le_bytes();
         }
         count
     }
@@ -75,8 +77,8 @@ impl CountTable {
     /// Makes the count at `offset` stick.
     pub fn stick(&mut self, offset: u32) {
         let (line, shift) = place(offset);
-        if let Some(bits) = self.lines.get_mut(line) {
-            *bits |= 3 << shift;
+        if let Some(line) = self.lines.elements_mut().get_mut(line) {
+            *line = (u64::from_le_bytes(*line) | 3 << shift).to_le_bytes();
         }
     }
 
@@ -85,23 +87,30 @@ impl CountTable {
     pub fn set_rest(&mut self, at: u32, size: u32, holds: bool) {
         let last = at.saturating_add(size - 1) / LINE_BYTES;
         for line in at / LINE_BYTES + 1..=last {
-            if let Some(bits) = self.lines.get_mut(line as usize) {
-                *bits = if holds { *bits | 3 } else { *bits & !3 };
+            if let Some(line) = self.lines.elements_mut().get_mut(line as usize) {
+                let bits = u64::from_le_bytes(*line);
+                *line = if holds { bits | 3 } else { bits & !3 }.to_le_bytes();
             }
         }
     }
 
     /// Makes all counts 0.
     pub fn clear(&mut self) {
-        self.lines.fill(0);
+        self.lines.clear();
     }
 
     /// Which of the `count` lines from `start` on hold something: the first one's is the lowest bit.
     #[must_use]
     pub fn occupied_lines(&self, start: u32, count: u32) -> u128 {
-        let lines = self.lines.get((start / LINE_BYTES) as usize..).unwrap_or_default();
-        lines.iter().take(count as usize).rev().fold(0, |bits, &line| bits << 1 | u128::from(line != 0))
+        let lines = self.lines.elements().get((start / LINE_BYTES) as usize..).unwrap_or_default();
+        lines.iter().take(count as usize).rev().fold(0, |bits, &line| bits << 1 | u128::from(line != [0; 8]))
     }
+}
+
+/// The count that begins at bit `shift` of a line.
+#[inline]
+fn count_in(line: u64, shift: u32) -> u8 {
+    (line >> shift & 3) as u8
 }
 
 /// The line of a count, and where its bits are.
@@ -118,19 +127,19 @@ mod tests {
     fn counts_go_up_and_down_and_stick() {
         let mut counts = CountTable::new();
         assert_eq!((counts.get(8), counts.increment(8)), (0, CountTable::STUCK), "beyond the table");
-        counts.cover(4096).unwrap();
+        counts.cover(4096, &TableSource::default()).unwrap();
         assert_eq!([0; 4].map(|_: u8| counts.increment(4088)), [0, 1, 2, 3]);
         assert_eq!((counts.decrement(4088), counts.get(4088)), (3, 3));
         assert_eq!((counts.increment(8), counts.increment(8), counts.get(0), counts.get(16)), (0, 1, 0, 0));
         assert_eq!([0; 3].map(|_: u8| counts.decrement(8)), [2, 1, 0]);
-        counts.cover(8192).unwrap();
+        counts.cover(8192, &TableSource::default()).unwrap();
         assert_eq!((counts.get(4088), counts.get(4096)), (3, 0), "growth keeps what is there");
     }
 
     #[test]
     fn lines_are_occupied_by_what_starts_in_them_or_reaches_into_them() {
         let mut counts = CountTable::new();
-        counts.cover(64 << 10).unwrap();
+        counts.cover(64 << 10, &TableSource::default()).unwrap();
         let base = 32 << 10;
         counts.increment(base + 248);
         counts.set_rest(base + 248, 16, true);

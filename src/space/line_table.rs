@@ -5,7 +5,9 @@
 
 use core::ops::Range;
 
-use super::{Block, BlockTable, TableRefused, Window};
+use super::{Block, BlockTable, Table, Window};
+use crate::error::OutOfMemory;
+use crate::memory::TableSource;
 
 /// Bytes of a line.
 pub const LINE_BYTES: u32 = 256;
@@ -13,7 +15,7 @@ pub const LINE_BYTES: u32 = 256;
 /// The lines of all blocks of a heap: a block has at most 128.
 #[derive(Debug)]
 pub struct LineTable {
-    blocks: Vec<u128>,
+    blocks: Table<16>,
     /// The binary logarithm of a block's bytes: a shift for each object marked, not a division.
     block_shift: u32,
 }
@@ -23,18 +25,16 @@ impl LineTable {
     #[must_use]
     pub fn new(block_bytes: u32) -> LineTable {
         debug_assert!(block_bytes.is_power_of_two() && block_bytes / LINE_BYTES <= u128::BITS);
-        LineTable { blocks: Vec::new(), block_shift: block_bytes.ilog2() }
+        LineTable { blocks: Table::new(), block_shift: block_bytes.ilog2() }
     }
 
     /// Makes the table cover a heap of `bytes` bytes; new lines are free. Only grows.
     ///
     /// # Errors
-    /// If the host has no memory; nothing is changed then.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        let more = (bytes.div_ceil(self.block_bytes()) as usize).saturating_sub(self.blocks.len());
-        self.blocks.try_reserve(more).map_err(|_| TableRefused)?;
-        self.blocks.resize(self.blocks.len() + more, 0);
-        Ok(())
+    /// If `source` has no memory for it; nothing is changed then.
+    pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        let blocks = |bytes: u32| bytes.div_ceil(1 << self.block_shift) as usize;
+        self.blocks.grow(blocks(bytes), blocks(source.heap_limit_bytes()), source)
     }
 
     /// Lines of a block.
@@ -53,8 +53,8 @@ impl LineTable {
     #[inline]
     pub fn occupy(&mut self, at: u32, size: u32) {
         let (place, lines) = self.lines_of(at, size);
-        if let Some(bits) = self.blocks.get_mut(place) {
-            *bits |= mask(&lines);
+        if let Some(bits) = self.blocks.elements_mut().get_mut(place) {
+            *bits = (u128::from_le_bytes(*bits) | mask(&lines)).to_le_bytes();
         }
     }
 
@@ -64,36 +64,43 @@ impl LineTable {
         let end = (at + size) & !(LINE_BYTES - 1);
         if start < end {
             let (place, lines) = self.lines_of(start, end - start);
-            if let Some(bits) = self.blocks.get_mut(place) {
-                *bits &= !mask(&lines);
+            if let Some(bits) = self.blocks.elements_mut().get_mut(place) {
+                *bits = (u128::from_le_bytes(*bits) & !mask(&lines)).to_le_bytes();
             }
         }
     }
 
     /// Says of all lines of the block at `start` at once which hold something: the first one's is the lowest bit.
     pub fn assign(&mut self, start: u32, occupied: u128) {
-        if let Some(bits) = self.blocks.get_mut((start >> self.block_shift) as usize) {
-            *bits = occupied;
+        if let Some(bits) = self.blocks.elements_mut().get_mut((start >> self.block_shift) as usize) {
+            *bits = occupied.to_le_bytes();
         }
     }
 
     /// Frees all lines.
     pub fn clear(&mut self) {
-        self.blocks.fill(0);
+        self.blocks.clear();
     }
 
     /// How many lines of the block at `start` hold something.
     #[inline]
     #[must_use]
     pub fn occupied(&self, start: u32) -> u32 {
-        self.blocks.get((start >> self.block_shift) as usize).map_or(0, |bits| bits.count_ones())
+        self.bits(start).map_or(0, u128::count_ones)
+    }
+
+    /// The lines of the block that `offset` lies in.
+    #[inline]
+    fn bits(&self, offset: u32) -> Option<u128> {
+        let bits = self.blocks.elements().get((offset >> self.block_shift) as usize)?;
+        Some(u128::from_le_bytes(*bits))
     }
 
     /// The first run of free lines in `block`, at or above `from`, that has at least `bytes` bytes.
     #[must_use]
     pub fn free_run(&self, block: Block, from: u32, bytes: u32) -> Option<Range<u32>> {
         let base = block.start & !(self.block_bytes() - 1);
-        let bits = *self.blocks.get((base >> self.block_shift) as usize)?;
+        let bits = self.bits(base)?;
         let mut line = from.saturating_sub(base).div_ceil(LINE_BYTES);
         while line < self.lines() {
             line += (!bits >> line).trailing_zeros();
@@ -157,7 +164,7 @@ mod tests {
 
     fn table() -> LineTable {
         let mut table = LineTable::new(32 << 10);
-        table.cover(128 << 10).unwrap();
+        table.cover(128 << 10, &TableSource::default()).unwrap();
         table
     }
 

@@ -1,7 +1,9 @@
 //! Where there is room: granules, blocks, windows, large objects, over a heap's index range.
 //!
-//! Finds room, deals in offsets, never reads a heap byte. Everything here is trusted: ordinary Rust data outside the
-//! heap, so what it says of an offset holds whatever bytes the heap contains.
+//! Finds room, deals in offsets, never reads a heap byte. Everything here is trusted: side tables outside the heap, so
+//! what it says of an offset holds whatever bytes the heap contains. Their bytes come from a
+//! [`TableSource`](crate::memory::TableSource) and are held as the heap's own are, in a
+//! [`LocalMemory`](crate::memory::LocalMemory): no dynamic call for a mark bit.
 //!
 //! ```text
 //! heap      |  granule 4 KiB  |  granule  |  ...                                    up to the committed end
@@ -19,14 +21,18 @@ mod count_table;
 mod granule;
 mod line_table;
 mod room;
+mod table;
+mod table_list;
 mod window;
 
 pub use bit_table::BitTable;
-pub use block_table::{Block, BlockTable, CardCursor, LargeRun, TableRefused};
+pub use block_table::{Block, BlockTable, CardCursor, LargeRun};
 pub use count_table::CountTable;
 pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
 pub use line_table::{LINE_BYTES, LineTable};
 pub use room::Room;
+pub use table::Table;
+pub use table_list::TableList;
 pub use window::Window;
 
 /// The first bytes of the heap, which are never handed out so that offset 0 can be null.

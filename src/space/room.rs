@@ -1,6 +1,8 @@
 //! Room for small objects between those that live: free runs of lines, or fresh blocks.
 
-use super::{Block, BlockTable, LINE_BYTES, LineTable, TableRefused, Window};
+use super::{Block, BlockTable, LINE_BYTES, LineTable, Window};
+use crate::error::OutOfMemory;
+use crate::memory::TableSource;
 
 /// Which lines hold something, and where to look for those that do not.
 #[derive(Debug)]
@@ -28,9 +30,9 @@ impl Room {
     /// Makes the table cover a heap of `bytes` bytes.
     ///
     /// # Errors
-    /// If the host has no memory for it.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        self.lines.cover(bytes)
+    /// If `source` has no memory for it; nothing is changed then.
+    pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.lines.cover(bytes, source)
     }
 
     /// The lines that hold something: survivors, and all that was handed out since.
@@ -91,9 +93,9 @@ mod tests {
     #[test]
     fn holes_are_found_for_each_size_before_a_block_is_taken_for_small_ones() {
         let (mut blocks, mut room) = (BlockTable::new(64 << 20), Room::new(32 << 10));
-        blocks.reserve(96 << 10).unwrap();
+        blocks.reserve(96 << 10, &TableSource::default()).unwrap();
         blocks.commit(96 << 10);
-        room.cover(96 << 10).unwrap();
+        room.cover(96 << 10, &TableSource::default()).unwrap();
         let first = room.take(&mut blocks, 8).unwrap();
         assert_eq!((first.cursor, first.limit), (8, 32 << 10), "nothing is in use, so a block is fresh");
         // Holes of one line, and of six.

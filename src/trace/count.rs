@@ -9,9 +9,10 @@ use super::relocate::{arm, check_fits_block, check_fits_run};
 use super::scan::Scan;
 use super::work_list::{Task, WorkList};
 use super::{Budget, Progress, RootCategory, RootVisitor};
-use crate::error::{Corruption, CorruptionKind};
+use crate::error::{Corruption, CorruptionKind, OutOfMemory};
+use crate::memory::TableSource;
 use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
-use crate::space::{BitTable, BlockTable, CardCursor, CountTable, GRANULE_BYTES, TableRefused};
+use crate::space::{BitTable, BlockTable, CardCursor, CountTable, GRANULE_BYTES, Table, TableList};
 
 /// Objects that stacks and scopes lead to which are remembered for the next epoch; more have stuck counts.
 const TEMPORARY_MAX: usize = 64 << 10;
@@ -26,20 +27,21 @@ pub struct Counting {
     /// Objects to be scanned; between epochs those whose references are being overwritten.
     work: WorkList,
     /// References that were counted in the last epoch and have been overwritten since.
-    overwritten: Vec<u32>,
+    overwritten: TableList<1>,
     /// Objects that slots which are not armed led to in this epoch: each has one count for all of those together.
-    temporary: Vec<u32>,
+    temporary: TableList<1>,
     is_temporary: BitTable,
     /// The same of the epoch before.
-    expired: Vec<u32>,
+    expired: TableList<1>,
     is_expired: BitTable,
     /// Whether counts are wrong until everything is counted anew.
     must_recount: bool,
     /// Bytes of the objects that were remembered.
     remembered_bytes: u64,
     /// Blocks in which lines may have become free, each once.
-    touched: Vec<u32>,
-    is_touched: Vec<bool>,
+    touched: TableList<1>,
+    /// By block: zero if not.
+    is_touched: Table<1>,
     /// The binary logarithm of a block's bytes.
     block_shift: u32,
     report: Counted,
@@ -67,15 +69,15 @@ impl Counting {
         Counting {
             counts: CountTable::new(),
             work: WorkList::new(),
-            overwritten: Vec::new(),
-            temporary: Vec::new(),
+            overwritten: TableList::new(),
+            temporary: TableList::new(),
             is_temporary: BitTable::new(),
-            expired: Vec::new(),
+            expired: TableList::new(),
             is_expired: BitTable::new(),
             must_recount: false,
             remembered_bytes: 0,
-            touched: Vec::new(),
-            is_touched: Vec::new(),
+            touched: TableList::new(),
+            is_touched: Table::new(),
             block_shift: block_bytes.ilog2(),
             report: Counted::default(),
         }
@@ -84,24 +86,24 @@ impl Counting {
     /// Makes the tables cover a heap of `bytes` bytes.
     ///
     /// # Errors
-    /// If the host has no memory for them.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        fn reserve(list: &mut Vec<u32>, capacity: usize) -> Result<(), TableRefused> {
-            list.try_reserve_exact(capacity.saturating_sub(list.len())).map_err(|_| TableRefused)
+    /// If `source` has no memory for one of them; those before it cover the heap then.
+    pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.counts.cover(bytes, source)?;
+        self.work.cover(bytes, source)?;
+        self.is_temporary.cover(bytes, source)?;
+        self.is_expired.cover(bytes, source)?;
+        let limit = source.heap_limit_bytes();
+        for (list, most) in [
+            (&mut self.overwritten, OVERWRITTEN_MAX),
+            (&mut self.temporary, TEMPORARY_MAX),
+            (&mut self.expired, TEMPORARY_MAX),
+        ] {
+            let capacity = |bytes: u32| most.min((bytes / object::OBJECT_BYTES_MIN) as usize);
+            list.reserve(capacity(bytes), capacity(limit), source)?;
         }
-        self.counts.cover(bytes)?;
-        self.work.cover(bytes)?;
-        self.is_temporary.cover(bytes)?;
-        self.is_expired.cover(bytes)?;
-        let objects = (bytes / object::OBJECT_BYTES_MIN) as usize;
-        reserve(&mut self.overwritten, objects.min(OVERWRITTEN_MAX))?;
-        reserve(&mut self.temporary, objects.min(TEMPORARY_MAX))?;
-        reserve(&mut self.expired, objects.min(TEMPORARY_MAX))?;
-        let blocks = (bytes >> self.block_shift) as usize + 1;
-        reserve(&mut self.touched, blocks)?;
-        self.is_touched.try_reserve(blocks.saturating_sub(self.is_touched.len())).map_err(|_| TableRefused)?;
-        self.is_touched.resize(blocks.max(self.is_touched.len()), false);
-        Ok(())
+        let blocks = |bytes: u32| (bytes >> self.block_shift) as usize + 1;
+        self.touched.grow(blocks(bytes), blocks(limit), source)?;
+        self.is_touched.grow(blocks(bytes), blocks(limit), source)
     }
 
     /// The counts.
@@ -133,18 +135,19 @@ impl Counting {
     #[inline]
     pub fn touch(&mut self, offset: u32) {
         let block = offset >> self.block_shift;
-        if let Some(is_touched) = self.is_touched.get_mut(block as usize)
-            && !core::mem::replace(is_touched, true)
+        if let Some(is_touched) = self.is_touched.elements_mut().get_mut(block as usize)
+            && *is_touched == [0]
+            && self.touched.push([block << self.block_shift])
         {
-            self.touched.push(block << self.block_shift);
+            *is_touched = [1];
         }
     }
 
     /// A block in which lines may have become free, each once.
     pub fn take_touched(&mut self) -> Option<u32> {
-        let start = self.touched.pop()?;
-        if let Some(is_touched) = self.is_touched.get_mut((start >> self.block_shift) as usize) {
-            *is_touched = false;
+        let [start] = self.touched.pop()?;
+        if let Some(is_touched) = self.is_touched.elements_mut().get_mut((start >> self.block_shift) as usize) {
+            *is_touched = [0];
         }
         Some(start)
     }
@@ -152,12 +155,8 @@ impl Counting {
     /// Notes a reference that is about to be overwritten and was counted in the last epoch.
     #[inline]
     pub fn overwrite(&mut self, raw: u32) {
-        if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
-            if self.overwritten.len() < self.overwritten.capacity() {
-                self.overwritten.push(raw);
-            } else {
-                self.must_recount = true;
-            }
+        if raw != 0 && raw & VMGcRef::I31_TAG == 0 && !self.overwritten.push([raw]) {
+            self.must_recount = true;
         }
     }
 
@@ -268,10 +267,10 @@ impl<'a> Counter<'a> {
         self.is_dying = true;
         let Counting { report, remembered_bytes, .. } = &mut *self.counting;
         report.born_bytes = report.scanned_bytes.saturating_sub(core::mem::take(remembered_bytes));
-        while let Some(raw) = self.counting.overwritten.pop() {
+        while let Some([raw]) = self.counting.overwritten.pop() {
             self.forget(raw)?;
         }
-        while let Some(raw) = self.counting.expired.pop() {
+        while let Some([raw]) = self.counting.expired.pop() {
             self.counting.is_expired.unset(raw);
             // If slots still lead there, its count was taken over.
             if !self.counting.is_temporary.get(raw) {
@@ -295,7 +294,7 @@ impl<'a> Counter<'a> {
     }
 
     /// One reference more to what lies at `raw`; tells what its count was.
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, raw: u32) -> Result<u8, Corruption> {
         let state = self.blocks.granule_at(raw);
         if raw & (object::OBJECT_ALIGN - 1) != 0 {
@@ -318,8 +317,7 @@ impl<'a> Counter<'a> {
             self.count(raw)?;
         }
         let Counting { counts, temporary, is_temporary, .. } = &mut *self.counting;
-        if temporary.len() < temporary.capacity() {
-            temporary.push(raw);
+        if temporary.push([raw]) {
             is_temporary.set(raw);
         } else if is_temporary.set(raw) {
             // It cannot be taken away again.

@@ -8,28 +8,31 @@ use core::ops::Range;
 
 use super::relocate::{check_fits_block, forwarded, move_object};
 use super::{RootCategory, RootVisitor};
-use crate::error::{Corruption, CorruptionKind};
+use crate::error::{Corruption, CorruptionKind, OutOfMemory};
+use crate::memory::TableSource;
 use crate::object::{self, ObjectInfo, TypeTable};
-use crate::space::{Block, BlockTable, GRANULE_BYTES, Window};
+use crate::space::{Block, BlockTable, GRANULE_BYTES, TableList, Window};
 
 /// The blocks that an evacuation fills, in the order of filling: the queue of Cheney's scan.
 #[derive(Debug, Default)]
 pub struct Destinations {
-    /// Dense from `start`; `end` is where the objects in it end.
-    filled: Vec<Range<u32>>,
+    /// Where the objects in each begin and end; the last of them ends at the cursor of `window`. They are dense.
+    filled: TableList<2>,
     window: Window,
     /// Large objects marked but not yet scanned.
-    large: Vec<u32>,
+    large: TableList<1>,
 }
 
 impl Destinations {
-    /// Makes sure that an evacuation into `blocks` blocks with `large` large objects needs no host memory on the way.
+    /// Makes sure that an evacuation into `count` blocks, and of the large objects that there are now, needs no memory on
+    /// the way.
     ///
     /// # Errors
-    /// If the host has none; nothing is changed then.
-    pub fn reserve(&mut self, blocks: usize, large: usize) -> Result<(), std::collections::TryReserveError> {
-        self.filled.try_reserve(blocks.saturating_sub(self.filled.len()))?;
-        self.large.try_reserve(large.saturating_sub(self.large.len()))
+    /// If `source` has none.
+    pub fn reserve(&mut self, count: usize, blocks: &BlockTable, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        let limit = |unit: u32| (source.heap_limit_bytes() / unit) as usize;
+        self.filled.grow(count, limit(blocks.block_bytes()), source)?;
+        self.large.grow(blocks.large_count(), limit(GRANULE_BYTES), source)
     }
 
     /// Where the last block has room left, as a window for the mutator; the queue is empty afterwards.
@@ -42,23 +45,29 @@ impl Destinations {
     /// Room for `bytes` bytes, from a new block if need be.
     #[inline]
     fn take(&mut self, bytes: u32, blocks: &mut BlockTable) -> Option<u32> {
-        let at = match self.window.take(bytes) {
-            Some(at) => at,
-            None => self.take_in_new_block(bytes, blocks)?,
-        };
-        if let Some(last) = self.filled.last_mut() {
-            last.end = self.window.cursor;
+        match self.window.take(bytes) {
+            Some(at) => Some(at),
+            None => self.take_in_new_block(bytes, blocks),
         }
-        Some(at)
     }
 
     #[cold]
     fn take_in_new_block(&mut self, bytes: u32, blocks: &mut BlockTable) -> Option<u32> {
         let Block { start, end } = blocks.take_block()?;
         blocks.mark_dirty(start..end);
+        if let Some([start, _]) = self.filled.last() {
+            self.filled.replace_last([start, self.window.cursor]);
+        }
         self.window = Window { cursor: start, limit: end };
-        self.filled.push(start..start);
-        self.window.take(bytes)
+        if self.filled.push([start, start]) { self.window.take(bytes) } else { None }
+    }
+
+    /// Where the objects in the block that was taken as number `index` begin, and where they end so far.
+    #[inline]
+    fn filled(&self, index: usize) -> Option<Range<u32>> {
+        let [start, end] = self.filled.get(index)?;
+        let is_last = index + 1 == self.filled.len();
+        Some(start..if is_last { self.window.cursor } else { end })
     }
 }
 
@@ -108,14 +117,14 @@ impl<'a> Evacuator<'a> {
         let mut next = 0;
         let mut at = 0;
         loop {
-            match self.destinations.filled.get(next) {
+            match self.destinations.filled(next) {
                 Some(block) if at < block.end => at = self.scan(at.max(block.start))?,
                 Some(_) if next + 1 < self.destinations.filled.len() => {
                     next += 1;
                     at = 0;
                 }
                 _ => match self.destinations.large.pop() {
-                    Some(large) => {
+                    Some([large]) => {
                         self.scan(large)?;
                     }
                     None => return Ok(()),
@@ -232,8 +241,8 @@ impl<'a> Evacuator<'a> {
             }
             self.blocks.set_tag(at, true);
             self.done.marked_bytes += u64::from(info.size);
-            if info.has_refs() {
-                self.destinations.large.push(at);
+            if info.has_refs() && !self.destinations.large.push([at]) {
+                return Err(Corruption::new(CorruptionKind::Overlap, at));
             }
         }
         Ok(at)

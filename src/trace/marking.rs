@@ -7,7 +7,9 @@
 
 use super::RootCategory;
 use super::work_list::{Task, WorkList};
-use crate::space::{BitTable, BlockTable, LineTable, Room, TableRefused, Window};
+use crate::error::OutOfMemory;
+use crate::memory::TableSource;
+use crate::space::{BitTable, BlockTable, LineTable, Room, Window};
 
 /// Which objects a trace decides on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,12 +79,12 @@ impl Marking {
     /// Makes the tables cover a heap of `bytes` bytes.
     ///
     /// # Errors
-    /// If the host has no memory for them.
-    pub fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        self.marked.cover(bytes)?;
-        self.work.cover(bytes)?;
-        self.room.cover(bytes)?;
-        self.next_lines.cover(bytes)
+    /// If `source` has no memory for one of them; those before it cover the heap then.
+    pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.marked.cover(bytes, source)?;
+        self.work.cover(bytes, source)?;
+        self.room.cover(bytes, source)?;
+        self.next_lines.cover(bytes, source)
     }
 
     /// Begins a trace. A full one forgets what is known of the heap; a minor one scans what was remembered.

@@ -1,7 +1,9 @@
 //! Objects that wait to be scanned: a list of fixed capacity, and a bitmap that takes what does not fit.
 
+use crate::error::OutOfMemory;
+use crate::memory::TableSource;
 use crate::object;
-use crate::space::{BitTable, TableRefused};
+use crate::space::{BitTable, TableList};
 
 /// Objects that the list holds before the grey bitmap takes the rest.
 const LIST_MAX: usize = 32 << 10;
@@ -17,7 +19,7 @@ pub(super) struct Task {
 /// What waits. Needs no host memory once it covers the heap.
 #[derive(Debug)]
 pub(super) struct WorkList {
-    tasks: Vec<Task>,
+    tasks: TableList<2>,
     /// Objects that the list had no room for.
     grey: BitTable,
     /// No grey object lies below this offset.
@@ -26,16 +28,15 @@ pub(super) struct WorkList {
 
 impl WorkList {
     pub(super) fn new() -> WorkList {
-        WorkList { tasks: Vec::new(), grey: BitTable::new(), grey_from: u32::MAX }
+        WorkList { tasks: TableList::new(), grey: BitTable::new(), grey_from: u32::MAX }
     }
 
     /// Makes the list and its bitmap serve a heap of `bytes` bytes.
-    pub(super) fn cover(&mut self, bytes: u32) -> Result<(), TableRefused> {
-        self.grey.cover(bytes)?;
+    pub(super) fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.grey.cover(bytes, source)?;
         // Never longer than there can be objects, so that a small heap has a small list.
-        let objects = (bytes / object::OBJECT_BYTES_MIN) as usize;
-        let capacity = objects.min(LIST_MAX);
-        self.tasks.try_reserve_exact(capacity.saturating_sub(self.tasks.len())).map_err(|_| TableRefused)
+        let capacity = |bytes: u32| LIST_MAX.min((bytes / object::OBJECT_BYTES_MIN) as usize);
+        self.tasks.reserve(capacity(bytes), capacity(source.heap_limit_bytes()), source)
     }
 
     /// Forgets everything.
@@ -49,20 +50,14 @@ impl WorkList {
 
     #[inline]
     pub(super) fn push(&mut self, task: Task) {
-        if self.tasks.len() < self.tasks.capacity() {
-            self.tasks.push(task);
-        } else if self.grey.set(task.object) {
+        if !self.tasks.push([task.object, task.done]) && self.grey.set(task.object) {
             self.grey_from = self.grey_from.min(task.object);
         }
     }
 
     /// Adds a task of which the grey bitmap could not say where to go on; `false` if the list has no room for it.
     pub(super) fn push_rest(&mut self, task: Task) -> bool {
-        let has_room = self.tasks.len() < self.tasks.capacity();
-        if has_room {
-            self.tasks.push(task);
-        }
-        has_room
+        self.tasks.push([task.object, task.done])
     }
 
     #[inline]
@@ -72,7 +67,7 @@ impl WorkList {
             self.grey_from = object.unwrap_or(u32::MAX);
             return object.map(|object| Task { object, done: 0 });
         }
-        self.tasks.pop()
+        self.tasks.pop().map(|[object, done]| Task { object, done })
     }
 
     /// Whether nothing waits.
@@ -88,7 +83,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_when_the_list_is_full() {
         let mut list = WorkList::new();
-        list.cover(1 << 20).unwrap();
+        list.cover(1 << 20, &TableSource::default()).unwrap();
         let count = 100_000_u32;
         for object in 1..=count {
             list.push(Task { object: object * 8, done: 0 });

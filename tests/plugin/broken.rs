@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tumulus::collector::{BuiltinCollector, Collector, Cycle, CycleKind, HeapParts, RefillError, Request};
 use tumulus::error::{Corruption, OutOfMemory};
+use tumulus::memory::TableSource;
 use tumulus::object::{self, VMGcRef};
-use tumulus::space::{BlockTable, CardCursor, LargeRun, TableRefused, Window};
+use tumulus::space::{BlockTable, CardCursor, LargeRun, Window};
 use tumulus::testkit::wrap::Wrap;
 use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor, WeakEntries, WeakScope};
 
@@ -150,8 +151,8 @@ impl Wrap for Broken {
         &mut *self.inner
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
-        self.inner.cover(blocks, if self.fault == Fault::CoversHalf { bytes / 2 } else { bytes })
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.inner.cover(blocks, if self.fault == Fault::CoversHalf { bytes / 2 } else { bytes }, source)
     }
 
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
@@ -203,8 +204,8 @@ impl Wrap for Broken {
         let Broken { inner, fault, kept, .. } = self;
         let fault = *fault;
         let Cycle { parts, roots, weak, report } = cycle;
-        let HeapParts { memory, blocks, types, limiter, poison, move_all } = parts;
-        let parts = HeapParts { memory, blocks, types, limiter, poison: *poison, move_all: *move_all };
+        let HeapParts { memory, blocks, types, source, poison, move_all } = parts;
+        let parts = HeapParts { memory, blocks, types, source: *source, poison: *poison, move_all: *move_all };
         let mut roots = Roots { all: *roots, fault, added: kept };
         let mut weak = Weak { all: *weak, fault };
         let mut wronged = Cycle { parts, roots: &mut roots, weak: &mut weak, report };

@@ -7,8 +7,9 @@
 
 use tumulus::collector::{Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
 use tumulus::error::{Corruption, CorruptionKind, OutOfMemory};
+use tumulus::memory::TableSource;
 use tumulus::object::{self, ObjectInfo, VMGcRef};
-use tumulus::space::{BitTable, BlockTable, CardCursor, LargeRun, LineTable, TableRefused, Window};
+use tumulus::space::{BitTable, BlockTable, CardCursor, LargeRun, LineTable, Window};
 use tumulus::trace::{Budget, Progress, RootCategory, WeakScope};
 
 /// Bytes handed out between two cycles.
@@ -109,16 +110,16 @@ impl Collector for Sticky {
         }
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
         let tables = self.tables.get_or_insert_with(|| Tables {
             marked: BitTable::new(),
             grey: BitTable::new(),
             grey_from: u32::MAX,
             lines: LineTable::new(blocks.block_bytes()),
         });
-        tables.marked.cover(bytes)?;
-        tables.grey.cover(bytes)?;
-        tables.lines.cover(bytes)
+        tables.marked.cover(bytes, source)?;
+        tables.grey.cover(bytes, source)?;
+        tables.lines.cover(bytes, source)
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {

@@ -10,8 +10,9 @@ pub use audit::BarrierAuditor;
 
 use crate::collector::{Audit, Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
+use crate::memory::TableSource;
 use crate::object::VMGcRef;
-use crate::space::{BlockTable, LargeRun, TableRefused, Window};
+use crate::space::{BlockTable, LargeRun, Window};
 use crate::trace::{Budget, Progress};
 
 /// A collector that is another one but for the methods that it overrides, which are those of [`Collector`].
@@ -28,8 +29,8 @@ pub trait Wrap: Send {
         self.inner().traits()
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
-        self.inner_mut().cover(blocks, bytes)
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        self.inner_mut().cover(blocks, bytes, source)
     }
 
     fn retire(&mut self, parts: &mut HeapParts<'_>, window: Window) {
@@ -74,8 +75,8 @@ impl<W: Wrap> Collector for W {
         Wrap::traits(self)
     }
 
-    fn cover(&mut self, blocks: &BlockTable, bytes: u32) -> Result<(), TableRefused> {
-        Wrap::cover(self, blocks, bytes)
+    fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
+        Wrap::cover(self, blocks, bytes, source)
     }
 
     fn retire(&mut self, parts: &mut HeapParts<'_>, window: Window) {
