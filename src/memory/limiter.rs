@@ -16,7 +16,7 @@ pub enum ResourceKind {
     /// A GC heap without its side tables; counted in bytes.
     GcHeap,
     /// A side table of a GC heap: mark bits, counts, what waits to be scanned. Each is asked for by itself, and before the
-    /// heap that it is to cover; counted in bytes.
+    /// heap that it is to cover; counted in bytes, those that are only reserved for it too.
     SideTable,
     /// What host values behind a heap's extern objects declare to hold; counted in bytes.
     External,

@@ -123,8 +123,8 @@ pub unsafe trait MemoryCreator: Send + Sync {
     /// A memory of `minimum` bytes for a side table of a GC heap, which may grow up to `maximum` bytes, and up to
     /// `reserved_size_in_bytes` without moving. It has no guard.
     ///
-    /// Growth within the reservation is asked for while a collection runs. Should it fail, the collection goes on with
-    /// what it has, so a creator had better have made sure of it.
+    /// Growth within the reservation may be asked for while a collection runs. Should it fail, the collection goes on with
+    /// what it has, and may have more work. Growth beyond it comes only before the heap itself grows.
     ///
     /// This one, unless a creator has its own, is a [`VecMemory`], also of creators whose other memories are mappings,
     /// slots of a pool or a buffer. A heap has up to thirteen tables, most of them small; a process may hold 65,530
