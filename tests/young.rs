@@ -359,3 +359,70 @@ fn room_in_pieces_is_made_one_piece() {
         fixture.verify();
     }
 }
+
+/// A list of a million pairs in a heap with room to spare; the collector has found that all of it survives.
+fn all_survives() -> Fixture {
+    let mut fixture = fixture(Generational, 256 * MIB);
+    let (made, _) = fixture.push_list(1_000_000);
+    assert_eq!(made, 1_000_000);
+    assert!(fixture.heap.collector().pretenures());
+    fixture
+}
+
+#[test]
+fn while_all_survives_objects_are_born_old_and_minor_collections_end() {
+    let mut fixture = all_survives();
+    let stats = fixture.heap.stats();
+    // Two nurseries of the sixteen were looked at before that was known, and one after each full collection.
+    assert!(stats.minor_collections <= 4 + (stats.collections - stats.minor_collections), "{stats:?}");
+    assert!(stats.copied_bytes <= 4 * MIB, "{stats:?}");
+    assert_eq!(fixture.list_length(fixture.roots[0]), 1_000_000);
+    // What was born old dies in full collections, which pacing asks for as if it had been promoted.
+    fixture.roots.clear();
+    let before = fixture.heap.stats();
+    garbage(&mut fixture, 4_000_000);
+    let after = fixture.heap.stats();
+    assert!(after.collections - after.minor_collections > before.collections - before.minor_collections);
+    assert!(!fixture.heap.collector().pretenures(), "nothing survives any more");
+    assert!(after.minor_collections > before.minor_collections + 4);
+    fixture.collect();
+    assert_eq!(fixture.heap.stats().live_bytes, 0);
+}
+
+/// B12 for objects that were born old: they do not ask to be logged until a full collection has passed.
+#[test]
+fn what_was_born_old_keeps_its_young_children() {
+    let mut fixture = all_survives();
+    let head = fixture.roots[0];
+    fixture.heap.collect_minor(&mut fixture.roots).expect("a sound heap");
+    assert_eq!(fixture.heap.stats().last_cycle.kind, CycleKind::Full, "nothing else tells what lives");
+    assert!(!fixture.heap.collector().pretenures());
+    for round in 0..3 {
+        let young = fixture.pair(round << 1 | 1, 0).expect("room");
+        fixture.write(head, LEFT, young);
+        garbage(&mut fixture, 1000);
+        minor(&mut fixture);
+        let survivor = fixture.read(head, LEFT);
+        assert_eq!(fixture.read(survivor, LEFT), round << 1 | 1);
+    }
+}
+
+/// A full collection that is given up leaves things as they were.
+#[test]
+fn objects_stay_old_from_birth_until_a_full_collection_ends() {
+    let mut fixture = all_survives();
+    let head = fixture.roots[0];
+    let mut collection =
+        fixture.heap.start_collection(CycleKind::Full, &mut fixture.roots).expect("sound").expect("it collects");
+    for _ in 0..10 {
+        assert_eq!(collection.step(Budget(100)).expect("sound"), Progress::More);
+    }
+    drop(collection);
+    assert!(fixture.heap.collector().pretenures());
+    let young = fixture.pair(77 << 1 | 1, 0).expect("room");
+    fixture.write(head, LEFT, young);
+    garbage(&mut fixture, 100_000);
+    fixture.collect();
+    let survivor = fixture.read(head, LEFT);
+    assert_eq!(fixture.read(survivor, LEFT), 77 << 1 | 1);
+}

@@ -5,8 +5,11 @@
 //! were written to, and makes them old: it moves them into free lines of old space or fresh blocks, or leaves them where
 //! they lie if survival is high or there is no room; so it needs no reserve and cannot fail. It costs what survives and
 //! what was written to. A full cycle is a minor one, after which nothing is young, and then a marking of everything.
+//!
+//! While nearly all new objects survive they are born old, in free lines between others. Such objects do not ask to be
+//! logged before a full cycle has found them; so nothing is young until then, and there are no minor cycles.
 
-use super::nursery::Nursery;
+use super::nursery::{Nursery, Promotion};
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
@@ -90,11 +93,18 @@ impl Generational {
         RefillError::NoRoom
     }
 
+    fn begin_full(&mut self, parts: &mut HeapParts<'_>, request: Request) {
+        self.phase = Phase::Full;
+        if let Some(regions) = &mut self.regions {
+            regions.begin(parts, request);
+        }
+    }
+
     /// Promotes what is young and lives, and frees the rest.
     fn minor(&mut self, cycle: &mut Cycle<'_>) -> Result<(), Corruption> {
         let Some(Regions { marking, .. }) = &mut self.regions else { return Ok(()) };
         let Cycle { parts, roots, weak, report } = cycle;
-        marking.begin(TraceKind::Minor { in_place: self.nursery.promotes_in_place() });
+        marking.begin(TraceKind::Minor { in_place: self.nursery.promotion() == Promotion::InPlace });
         let mut marker = Marker::new(parts.memory.bytes_mut(), parts.types, parts.blocks, marking);
         for [start, end] in self.direct.iter() {
             marker.scan_dense(start, end)?;
@@ -158,13 +168,14 @@ impl Collector for Generational {
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
-        if core::mem::take(&mut self.is_direct) {
-            if let Some([start, _]) = self.direct.last() {
-                self.direct.replace_last([start, window.cursor]);
-            }
-            if let Some(Regions { marking, .. }) = &mut self.regions {
-                marking.room_mut().give_back(window);
-            }
+        let was_direct = core::mem::take(&mut self.is_direct);
+        if was_direct && let Some([start, _]) = self.direct.last() {
+            self.direct.replace_last([start, window.cursor]);
+        }
+        if (was_direct || self.pretenures())
+            && let Some(Regions { marking, .. }) = &mut self.regions
+        {
+            marking.room_mut().give_back(window);
         } else if window.room() > self.leftover.room() {
             self.leftover = window;
         }
@@ -173,6 +184,10 @@ impl Collector for Generational {
     fn refill(&mut self, parts: &mut HeapParts<'_>, bytes: u32) -> Result<Window, RefillError> {
         if self.leftover.room() >= bytes {
             return Ok(core::mem::replace(&mut self.leftover, Window::EMPTY));
+        }
+        if self.pretenures() {
+            let Some(Regions { marking, .. }) = &mut self.regions else { return Err(RefillError::NoRoom) };
+            return marking.room_mut().take(parts.blocks, bytes).ok_or(RefillError::NoRoom);
         }
         let block_bytes = u64::from(parts.blocks.block_bytes());
         if !self.nursery.admits(block_bytes) || self.direct.len() == DIRECT_MAX {
@@ -200,6 +215,9 @@ impl Collector for Generational {
     }
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
+        if self.pretenures() {
+            return parts.blocks.take_large(bytes).ok_or(RefillError::NoRoom);
+        }
         if !self.nursery.admits(bytes) {
             return Err(RefillError::Due);
         }
@@ -220,15 +238,24 @@ impl Collector for Generational {
             return Err(Corruption::new(CorruptionKind::FreeSpace, at));
         }
         // Young objects are scanned if they live; a bit that was set in one without a reason is no harm.
-        if let Some(Regions { marking, .. }) = self.regions.as_mut().filter(|_| !state.is_young()) {
+        let is_of_use = !state.is_young() && !self.pretenures();
+        if let Some(Regions { marking, .. }) = self.regions.as_mut().filter(|_| is_of_use) {
             marking.remember(at);
         }
         Ok(())
     }
 
-    fn begin(&mut self, _parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
+    fn pretenures(&self) -> bool {
+        self.nursery.promotion() == Promotion::AtBirth
+    }
+
+    fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
         self.leftover = Window::EMPTY;
         self.phase = Phase::Minor(request);
+        if self.pretenures() {
+            // Whatever was asked for: only a full cycle tells what lives.
+            self.begin_full(parts, request);
+        }
         Ok(())
     }
 
@@ -239,18 +266,17 @@ impl Collector for Generational {
             if request.kind == CycleKind::Minor {
                 return Ok(Progress::Done);
             }
-            self.phase = Phase::Full;
-            if let Some(regions) = &mut self.regions {
-                regions.begin(&mut cycle.parts, request);
-            }
+            self.begin_full(&mut cycle.parts, request);
             if budget != Budget::UNLIMITED {
                 return Ok(Progress::More);
             }
         }
+        cycle.report.kind = CycleKind::Full;
         let Some(regions) = &mut self.regions else { return Ok(Progress::Done) };
         let progress = regions.step(cycle, budget)?;
         if progress == Progress::Done {
             self.old_bytes = cycle.report.live_bytes;
+            self.nursery.end_pretenuring();
             self.nursery.restart(cycle.parts.blocks);
         }
         Ok(progress)

@@ -151,6 +151,12 @@ pub trait Collector: Send {
         Ok(())
     }
 
+    /// Whether what it hands out now is old from birth, so that only a full cycle frees it: pacing goes by this. Asked
+    /// for each window; may change with any cycle.
+    fn pretenures(&self) -> bool {
+        !self.traits().has_minor
+    }
+
     /// Prepares a cycle: obtains all memory that it will need. Whatever the last cycle left undone is forgotten: a cycle
     /// may be given up between any two steps.
     ///

@@ -2,10 +2,22 @@
 //!
 //! Reads only counters of bytes. While little survives, a small nursery that stays in the cache is best; if much work
 //! is done for each byte allocated, a wider one gives objects more time to die. Where nearly all survive, moving them is
-//! in vain, and they are promoted where they lie before anything is widened.
+//! in vain, and they are promoted where they lie before anything is widened. Where that goes on, looking at them is in
+//! vain too, and new objects are old from birth until a full cycle has passed; then survival is measured again.
 
 use super::CycleReport;
 use crate::space::BlockTable;
+
+/// How new objects become old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Promotion {
+    /// The next minor cycle moves what lives.
+    Moving,
+    /// The next minor cycle leaves it where it lies.
+    InPlace,
+    /// They are born old, and there are no minor cycles.
+    AtBirth,
+}
 
 /// The size of the nursery, and how its survivors are promoted.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +28,7 @@ pub(super) struct Nursery {
     limit_bytes: u64,
     /// Bytes of blocks and large objects that were handed out since the last cycle.
     used_bytes: u64,
-    /// Whether the next minor cycle moves nothing.
-    in_place: bool,
+    promotion: Promotion,
 }
 
 impl Nursery {
@@ -27,7 +38,7 @@ impl Nursery {
     const BYTES_MAX: u64 = 64 << 20;
 
     pub(super) fn new() -> Nursery {
-        Nursery { wanted_bytes: Self::BYTES, limit_bytes: 0, used_bytes: 0, in_place: false }
+        Nursery { wanted_bytes: Self::BYTES, limit_bytes: 0, used_bytes: 0, promotion: Promotion::Moving }
     }
 
     /// Whether `bytes` more fit in. What is larger than all of the nursery fits if nothing else is there.
@@ -45,9 +56,9 @@ impl Nursery {
         self.used_bytes += bytes;
     }
 
-    /// Whether the next minor cycle moves nothing.
-    pub(super) fn promotes_in_place(&self) -> bool {
-        self.in_place
+    /// How new objects become old until the next cycle.
+    pub(super) fn promotion(&self) -> Promotion {
+        self.promotion
     }
 
     /// Begins anew after a cycle, in a heap as it is now: half of what old objects leave free, at least a block.
@@ -57,6 +68,13 @@ impl Nursery {
         self.used_bytes = 0;
     }
 
+    /// A full cycle has passed: whatever was born old is known to live or gone, so that survival can be measured.
+    pub(super) fn end_pretenuring(&mut self) {
+        if self.promotion == Promotion::AtBirth {
+            self.promotion = Promotion::InPlace;
+        }
+    }
+
     /// Learns from a minor cycle; to be told before [`Nursery::restart`].
     pub(super) fn adapt(&mut self, report: &CycleReport) {
         let (allocated, promoted, work) = (self.used_bytes, report.promoted_bytes, report.work_bytes());
@@ -64,9 +82,15 @@ impl Nursery {
             // Cut short, or in a small heap: nothing to learn from.
             return;
         }
-        let was_in_place = self.in_place;
-        self.in_place = if was_in_place { 2 * promoted > allocated } else { 4 * promoted > 3 * allocated };
-        if self.in_place || was_in_place {
+        let (most, half) = (4 * promoted > 3 * allocated, 2 * promoted > allocated);
+        let before = self.promotion;
+        self.promotion = match before {
+            Promotion::Moving if most => Promotion::InPlace,
+            Promotion::InPlace if most => Promotion::AtBirth,
+            Promotion::InPlace if half => Promotion::InPlace,
+            Promotion::Moving | Promotion::InPlace | Promotion::AtBirth => Promotion::Moving,
+        };
+        if self.promotion != Promotion::Moving || before != Promotion::Moving {
             return;
         }
         if 2 * work > allocated {
@@ -83,25 +107,26 @@ fn floor_power_of_two(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::Promotion::{AtBirth, InPlace, Moving};
     use super::*;
     use crate::memory::TableSource;
 
-    fn after(nursery: &mut Nursery, promoted_bytes: u64, scanned_bytes: u64) -> (u64, bool) {
+    fn after(nursery: &mut Nursery, promoted_bytes: u64, scanned_bytes: u64) -> (u64, Promotion) {
         let blocks = BlockTable::new(1 << 30);
         nursery.restart(&blocks);
         nursery.take(nursery.wanted_bytes);
         nursery.adapt(&CycleReport { promoted_bytes, scanned_bytes, ..CycleReport::default() });
-        (nursery.wanted_bytes, nursery.promotes_in_place())
+        (nursery.wanted_bytes, nursery.promotion())
     }
 
     #[test]
     fn it_widens_while_work_is_dear_and_shrinks_again() {
         let mut nursery = Nursery::new();
         let base = Nursery::BYTES;
-        assert_eq!(after(&mut nursery, base / 4, base), (2 * base, false));
-        assert_eq!(after(&mut nursery, base / 4, base / 2), (2 * base, false));
-        assert_eq!(after(&mut nursery, 0, 100), (base, false));
-        assert_eq!(after(&mut nursery, 0, 0), (base, false), "never below what it was at first");
+        assert_eq!(after(&mut nursery, base / 4, base), (2 * base, Moving));
+        assert_eq!(after(&mut nursery, base / 4, base / 2), (2 * base, Moving));
+        assert_eq!(after(&mut nursery, 0, 100), (base, Moving));
+        assert_eq!(after(&mut nursery, 0, 0), (base, Moving), "never below what it was at first");
         for _ in 0..10 {
             after(&mut nursery, 0, 1 << 40);
         }
@@ -112,9 +137,24 @@ mod tests {
     fn high_survival_ends_moving_before_anything_is_widened() {
         let mut nursery = Nursery::new();
         let base = Nursery::BYTES;
-        assert_eq!(after(&mut nursery, base / 5 * 4, 2 * base), (base, true));
-        assert_eq!(after(&mut nursery, base / 5 * 3, 2 * base), (base, true), "one cycle is no proof");
-        assert_eq!(after(&mut nursery, base / 5 * 2, 2 * base), (base, false));
+        assert_eq!(after(&mut nursery, base / 5 * 4, 2 * base), (base, InPlace));
+        assert_eq!(after(&mut nursery, base / 5 * 3, 2 * base), (base, InPlace), "less is no reason to move");
+        assert_eq!(after(&mut nursery, base / 5 * 2, 2 * base), (base, Moving));
+    }
+
+    #[test]
+    fn lasting_high_survival_makes_objects_old_at_birth_until_a_full_cycle() {
+        let mut nursery = Nursery::new();
+        let most = Nursery::BYTES / 5 * 4;
+        assert_eq!(after(&mut nursery, most, 0).1, InPlace);
+        assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
+        nursery.end_pretenuring();
+        assert_eq!(nursery.promotion(), InPlace);
+        assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
+        nursery.end_pretenuring();
+        assert_eq!(after(&mut nursery, 0, 0).1, Moving);
+        nursery.end_pretenuring();
+        assert_eq!(nursery.promotion(), Moving);
     }
 
     #[test]

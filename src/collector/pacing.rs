@@ -7,7 +7,9 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pacing {
-    /// When as much was added to the heap as lived after the last full collection: the heap at most doubles.
+    /// When as much was added to the heap as lived after the last full collection: the heap at most doubles. If less
+    /// lives than before, the threshold follows by a quarter at a time, so that a program which drops and rebuilds what
+    /// it holds is not collected again at each size on the way.
     #[default]
     Doubling,
     /// When this many bytes were added, however much lives: for a heap whose size must stay near what it holds.
@@ -36,6 +38,8 @@ pub struct Counters {
     pub full_work_bytes: u64,
     /// What minor collections copied, scanned and marked since.
     pub minor_work_bytes: u64,
+    /// What [`Pacing::Doubling`] waited for before it; see [`Pacer::threshold`].
+    pub last_threshold: u64,
 }
 
 /// Decides between collecting and growing.
@@ -56,12 +60,19 @@ impl Pacer {
         Pacer { pacing }
     }
 
+    /// Bytes that are to be added before [`Pacing::Doubling`] collects again.
+    #[must_use]
+    pub fn threshold(counters: &Counters) -> u64 {
+        let Counters { live_bytes, last_threshold, .. } = *counters;
+        live_bytes.max(last_threshold / 4 * 3).max(Self::GROWN_MIN)
+    }
+
     /// Whether a full collection is due.
     #[must_use]
     pub fn is_due(&self, counters: &Counters) -> bool {
-        let Counters { live_bytes, allocated_bytes, grown_bytes, full_work_bytes, minor_work_bytes } = *counters;
+        let Counters { allocated_bytes, grown_bytes, full_work_bytes, minor_work_bytes, .. } = *counters;
         match self.pacing {
-            Pacing::Doubling => grown_bytes >= live_bytes.max(Self::GROWN_MIN),
+            Pacing::Doubling => grown_bytes >= Self::threshold(counters),
             Pacing::Fixed { bytes } => grown_bytes >= bytes.max(Self::FIXED_MIN),
             Pacing::Bounded { work_percent } => {
                 let work = u128::from(full_work_bytes) + u128::from(minor_work_bytes);
@@ -78,13 +89,13 @@ impl Pacer {
         wanted_bytes.max(committed_bytes / 2).min(limit_bytes.saturating_sub(committed_bytes))
     }
 
-    /// How many bytes of free room to keep for what comes next, after a full collection that left `live_bytes` alive in
-    /// `used_bytes`. What is free beyond that is given back to the host.
+    /// How many bytes of free room to keep for what comes next, after a full collection. What is free beyond that is given
+    /// back to the host.
     #[must_use]
-    pub fn kept_free(&self, live_bytes: u64) -> u64 {
+    pub fn kept_free(&self, counters: &Counters) -> u64 {
         match self.pacing {
             // As much as will be added before the next full collection, and half of that for what is young.
-            Pacing::Doubling | Pacing::Bounded { .. } => live_bytes.max(Self::GROWN_MIN) / 2 * 3,
+            Pacing::Doubling | Pacing::Bounded { .. } => Self::threshold(counters) / 2 * 3,
             Pacing::Fixed { bytes } => bytes.max(Self::FIXED_MIN) / 2 * 3,
         }
     }
@@ -134,8 +145,10 @@ mod tests {
                     cost.full_collections += 1;
                     cost.work += live;
                     cost.last_work = live;
-                    cost.kept = pacer.kept_free(live);
-                    counters = Counters { live_bytes: live, full_work_bytes: live, ..Counters::default() };
+                    let last_threshold = Pacer::threshold(&counters);
+                    counters =
+                        Counters { live_bytes: live, full_work_bytes: live, last_threshold, ..Counters::default() };
+                    cost.kept = pacer.kept_free(&counters);
                 }
             }
         }
@@ -152,6 +165,20 @@ mod tests {
         // A list that grows is copied a logarithmic number of times.
         assert!(run(Pacing::Doubling, TRACES[2]).full_collections <= 6);
         assert!(run(Pacing::Doubling, TRACES[0]).full_collections >= 3);
+    }
+
+    #[test]
+    fn the_threshold_follows_what_lives_up_at_once_and_down_by_quarters() {
+        let after = |live_bytes, last_threshold| {
+            Pacer::threshold(&Counters { live_bytes, last_threshold, ..Counters::default() }) >> 20
+        };
+        assert_eq!((after(0, 0), after(100 << 20, 0), after(100 << 20, 64 << 20)), (8, 100, 100));
+        let mut threshold = 100;
+        let mut fall = || {
+            threshold = after(1 << 20, threshold << 20);
+            threshold
+        };
+        assert_eq!([fall(), fall(), fall()], [75, 56, 42]);
     }
 
     #[test]

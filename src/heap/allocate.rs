@@ -1,6 +1,7 @@
 //! Allocation: the fast path in the window, then one ladder: refill, collect, grow, fail.
 
 use core::num::NonZeroU32;
+use core::ops::Range;
 use std::any::Any;
 
 use super::{GcHeap, grow};
@@ -18,9 +19,7 @@ impl GcHeap {
     /// This is the sequence that compiled code may inline: add, compare, store.
     #[inline(always)]
     pub fn try_allocate(&mut self, header: VMGcHeader, bytes: u32) -> Option<NonZeroU32> {
-        let at = self.window.take(bytes)?;
-        object::store_u32(self.memory.bytes_mut(), at as usize, header.bits())?;
-        NonZeroU32::new(at)
+        self.take_object(header, bytes).map(|(at, _)| at)
     }
 
     /// The same for objects of any size: a large one is never in the window, even where that has room for it.
@@ -28,6 +27,16 @@ impl GcHeap {
     pub(super) fn try_allocate_sized(&mut self, header: VMGcHeader, bytes: u64) -> Option<NonZeroU32> {
         let bytes = u32::try_from(bytes).ok().filter(|&bytes| bytes <= self.blocks.small_bytes_max())?;
         self.try_allocate(header, bytes)
+    }
+
+    /// A new object in the window, and its bytes: one range check for all that is written to it.
+    #[inline(always)]
+    fn take_object(&mut self, header: VMGcHeader, bytes: u32) -> Option<(NonZeroU32, &mut [u8])> {
+        let at = self.window.take(bytes)?;
+        let start = at as usize;
+        let object = self.memory.bytes_mut().get_mut(start..start.wrapping_add(bytes as usize))?;
+        object::store_u32(object, 0, header.bits())?;
+        Some((NonZeroU32::new(at)?, object))
     }
 
     /// Allocates a struct, all fields zero.
@@ -45,6 +54,32 @@ impl GcHeap {
             Some(at) => Ok(at),
             None => self.allocate_slow(ty.header(), bytes, roots),
         }
+    }
+
+    /// Allocates a struct, whose fields `init` writes, at the offsets of the type's layout.
+    ///
+    /// A safe point like [`GcHeap::allocate_struct`], which comes before `init`: the references that it writes are to be
+    /// taken from the roots, which it is given for that. The fastest way to make a struct: one range check for all of it.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged; `init` is not called then.
+    #[inline(always)]
+    pub fn allocate_struct_with<R: RootSource>(
+        &mut self,
+        ty: &ObjectType,
+        roots: &mut R,
+        init: impl FnOnce(&mut [u8], &mut R),
+    ) -> Result<NonZeroU32> {
+        let Some(layout) = ty.as_struct() else { return Err(wrong_kind(ty, "struct")) };
+        if layout.size <= self.blocks.small_bytes_max()
+            && let Some((at, object)) = self.take_object(ty.header(), layout.size)
+        {
+            init(object, roots);
+            return Ok(at);
+        }
+        let at = self.allocate_slow(ty.header(), u64::from(layout.size), roots)?;
+        init(self.object_mut(at.get(), layout.size)?, roots);
+        Ok(at)
     }
 
     /// Allocates an array of `length` elements, all zero, its length stored. A safe point.
@@ -305,19 +340,26 @@ impl GcHeap {
         }
     }
 
-    /// Zeroes what is not known to be zero in `start..end`, which is being handed out.
+    /// Zeroes what is not known to be zero in `start..end`, which is being handed out: a run of granules at a time.
     fn zero(&mut self, start: u32, end: u32) {
-        let mut at = start;
-        while at < end {
-            let granule_end = (at | (GRANULE_BYTES - 1)).saturating_add(1).min(end);
-            if !self.blocks.granule_at(at).is_zero()
-                && let Some(bytes) = self.memory.bytes_mut().get_mut(at as usize..granule_end as usize)
-            {
-                bytes.fill(0);
+        let mut run = start..start;
+        while run.end < end {
+            let granule_end = (run.end | (GRANULE_BYTES - 1)).saturating_add(1).min(end);
+            if self.blocks.granule_at(run.end).is_zero() {
+                self.fill_zero(run);
+                run = granule_end..granule_end;
+            } else {
+                run.end = granule_end;
             }
-            at = granule_end;
         }
+        self.fill_zero(run);
         self.blocks.mark_dirty(start..end);
+    }
+
+    fn fill_zero(&mut self, run: Range<u32>) {
+        if let Some(bytes) = self.memory.bytes_mut().get_mut(run.start as usize..run.end as usize) {
+            bytes.fill(0);
+        }
     }
 
     #[cold]

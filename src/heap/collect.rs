@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::weak_table::WeakTables;
 use super::{GcHeap, HeapConfig};
-use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Reason, Request};
+use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Pacer, Reason, Request};
 use crate::error::Result;
 use crate::memory::TableSource;
 use crate::trace::{Budget, Progress, RootSource};
@@ -77,7 +77,7 @@ impl GcHeap {
         collector.begin(&mut parts, Request { kind, reason, wanted_bytes })?;
         // What `begin` took counts as part of the first step.
         let report = CycleReport { kind, ..CycleReport::default() };
-        Ok(Some(Collection { heap: self, roots, report, started: Some(started), is_done: false }))
+        Ok(Some(Collection { heap: self, roots, reason, report, started: Some(started), is_done: false }))
     }
 
     /// Counts what a step did: it counts also if its cycle is given up afterwards.
@@ -92,7 +92,7 @@ impl GcHeap {
     }
 
     /// Counts a cycle whose steps were counted.
-    fn note_cycle(&mut self, report: CycleReport) {
+    fn note_cycle(&mut self, reason: Reason, report: CycleReport) {
         let committed = u64::from(self.blocks.committed_bytes());
         let stats = &mut self.stats;
         stats.collections += 1;
@@ -108,20 +108,23 @@ impl GcHeap {
                 self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(declared);
             }
             CycleKind::Full => {
+                // Who asks for a collection wants the memory back.
+                let is_asked = reason == Reason::Explicit;
+                self.counters.last_threshold = if is_asked { 0 } else { Pacer::threshold(&self.counters) };
                 self.counters.live_bytes = report.live_bytes.saturating_add(external);
                 self.counters.full_work_bytes = report.work_bytes();
                 (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
-                self.allocated_at_full = self.stats.allocated_bytes;
-                self.external_at_full = self.externs.external_declared();
-                self.give_back_free(report.live_bytes);
+                self.charged_at_full = self.charged_bytes();
+                self.give_back_free();
             }
         }
+        self.charged_at_cycle = self.charged_bytes();
         self.external_seen = external;
     }
 
     /// Gives memory back to the host that is free and not needed for what comes next.
-    fn give_back_free(&mut self, live_bytes: u64) {
-        let mut keep = self.pacer.kept_free(live_bytes);
+    fn give_back_free(&mut self) {
+        let mut keep = self.pacer.kept_free(&self.counters);
         let mut from = 0;
         while let Some(run) = self.blocks.next_written_free(from) {
             from = run.end;
@@ -153,6 +156,7 @@ impl GcHeap {
 pub struct Collection<'a> {
     heap: &'a mut GcHeap,
     roots: &'a mut dyn RootSource,
+    reason: Reason,
     report: CycleReport,
     /// When the step that is next began, if that was before it.
     started: Option<Instant>,
@@ -189,7 +193,7 @@ impl Collection<'_> {
         self.heap.stats.pause_max = self.heap.stats.pause_max.max(pause);
         if progress == Progress::Done {
             self.is_done = true;
-            self.heap.note_cycle(self.report);
+            self.heap.note_cycle(self.reason, self.report);
             if self.heap.config.verify {
                 self.heap.verify(self.roots)?;
             }

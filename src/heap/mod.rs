@@ -64,10 +64,10 @@ pub struct GcHeap {
     array_tracker: BorrowTracker,
     /// What pacing goes by; `allocated_bytes` of it is counted from `allocated_at_full` on.
     counters: Counters,
-    /// Bytes allocated when the last full collection began.
-    allocated_at_full: u64,
-    /// Bytes declared by host values until then.
-    external_at_full: u64,
+    /// Bytes allocated and declared until the last full collection.
+    charged_at_full: u64,
+    /// The same until the last collection of either kind.
+    charged_at_cycle: u64,
     /// Bytes declared by host values that lived after the last collection.
     external_seen: u64,
     /// Memory is obtained at the first allocation.
@@ -100,8 +100,8 @@ impl GcHeap {
             externs: ExternTable::default(),
             pacer: Pacer::new(config.pacing),
             counters: Counters::default(),
-            allocated_at_full: 0,
-            external_at_full: 0,
+            charged_at_full: 0,
+            charged_at_cycle: 0,
             external_seen: 0,
             tags: TagTable::default(),
             weaks: WeakTable::default(),

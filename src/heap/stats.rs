@@ -60,11 +60,15 @@ impl GcHeap {
 
     /// What pacing goes by, as of now.
     pub(super) fn counters(&self) -> Counters {
-        let external = self.externs.external_declared() - self.external_at_full;
-        let allocated_bytes = (self.allocated_bytes() - self.allocated_at_full).saturating_add(external);
-        let has_minor = self.collector.traits().has_minor;
-        let grown_bytes = if has_minor { self.counters.grown_bytes } else { allocated_bytes };
-        Counters { allocated_bytes, grown_bytes, ..self.counters }
+        let charged = self.charged_bytes();
+        let pretenured = if self.collector.pretenures() { charged - self.charged_at_cycle } else { 0 };
+        let grown_bytes = self.counters.grown_bytes.saturating_add(pretenured);
+        Counters { allocated_bytes: charged - self.charged_at_full, grown_bytes, ..self.counters }
+    }
+
+    /// What was ever allocated, and declared by host values.
+    pub(super) fn charged_bytes(&self) -> u64 {
+        self.allocated_bytes().saturating_add(self.externs.external_declared())
     }
 
     /// Bytes of all objects ever allocated, those in the open window included.

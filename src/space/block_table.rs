@@ -43,6 +43,8 @@ pub struct BlockTable {
     limit: usize,
     /// Granules of a block.
     block_granules: usize,
+    /// Kept because each allocation asks for it.
+    small_bytes_max: u32,
     /// Committed block places that are wholly free.
     free_blocks: usize,
     /// Blocks of small objects.
@@ -75,11 +77,13 @@ impl BlockTable {
     #[must_use]
     pub fn new(max_bytes: u64) -> BlockTable {
         let limit = (max_bytes >> GRANULE_SHIFT).min((1 << (32 - GRANULE_SHIFT)) - 1);
+        let block_granules = if max_bytes <= Self::SMALL_HEAP_BYTES { 1 } else { Self::BLOCK_GRANULES };
         BlockTable {
             states: LocalMemory::default(),
             committed: 0,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            block_granules: if max_bytes <= Self::SMALL_HEAP_BYTES { 1 } else { Self::BLOCK_GRANULES },
+            block_granules,
+            small_bytes_max: to_offset(block_granules) / 8,
             free_blocks: 0,
             used_blocks: 0,
             large_granules: 0,
@@ -100,11 +104,11 @@ impl BlockTable {
         to_offset(self.block_granules)
     }
 
-    /// Objects above this many bytes do not go into blocks.
+    /// Objects above this many bytes do not go into blocks: an eighth of one.
     #[inline]
     #[must_use]
     pub fn small_bytes_max(&self) -> u32 {
-        self.block_bytes() / 8
+        self.small_bytes_max
     }
 
     /// Bytes of whole granules that are committed.

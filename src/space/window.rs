@@ -26,8 +26,8 @@ impl Window {
     /// Takes `bytes` (a multiple of 8) from the window and gives their offset; `None` if there is no room.
     #[inline(always)]
     pub fn take(&mut self, bytes: u32) -> Option<u32> {
-        // Never `cursor + bytes <= limit`: that sum can wrap.
-        if bytes <= self.room() {
+        // Never `cursor + bytes <= limit`: that sum can wrap. The difference cannot, in a window that was checked.
+        if bytes <= self.limit.wrapping_sub(self.cursor) {
             let at = self.cursor;
             self.cursor = at.wrapping_add(bytes);
             Some(at)

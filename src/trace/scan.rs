@@ -12,6 +12,40 @@ const FETCHING: usize = 8;
 /// References scanned before the next object of the work list gets its turn, so that a large array is no long step.
 const SLICE_REFS: u32 = 4096;
 
+/// Tasks whose objects are being fetched: the one that was asked for first is scanned first.
+#[derive(Default)]
+struct Fetching {
+    ring: [Task; FETCHING],
+    /// The number of the first task, and of the next one, since the beginning.
+    first: usize,
+    next: usize,
+}
+
+impl Fetching {
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.next - self.first < FETCHING
+    }
+
+    #[inline]
+    fn push(&mut self, task: Task) {
+        if let Some(place) = self.ring.get_mut(self.next % FETCHING) {
+            *place = task;
+            self.next += 1;
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Task> {
+        if self.first == self.next {
+            return None;
+        }
+        let task = self.ring.get(self.first % FETCHING).copied();
+        self.first += 1;
+        task
+    }
+}
+
 /// A trace: what it does with each object, once, and with each slot.
 pub(super) trait Scan<'t> {
     fn bytes(&self) -> &[u8];
@@ -42,26 +76,19 @@ pub(super) trait Scan<'t> {
             }
             return Ok(if self.work().is_empty() { Progress::Done } else { Progress::More });
         }
-        // A ring: the object that was asked for first is scanned first, when its bytes have arrived.
-        let mut fetching = [None; FETCHING];
-        let mut turn = 0;
-        let mut idle = 0;
-        while idle < FETCHING && left > 0 {
-            let next = self.work().pop();
-            if let Some(task) = next {
+        let mut fetching = Fetching::default();
+        while left > 0 {
+            while fetching.has_room()
+                && let Some(task) = self.work().pop()
+            {
                 prefetch(self.bytes(), task.object as usize);
+                fetching.push(task);
             }
-            let Some(place) = fetching.get_mut(turn) else { break };
-            let fetched = core::mem::replace(place, next);
-            if let Some(task) = fetched {
-                left = left.saturating_sub(self.scan(task)?);
-            }
-            // What was scanned may have added to what waits.
-            idle = if next.is_some() || fetched.is_some() { 0 } else { idle + 1 };
-            turn = (turn + 1) % FETCHING;
+            let Some(task) = fetching.pop() else { break };
+            left = left.saturating_sub(self.scan(task)?);
         }
         // What was being fetched when the budget ran out waits for the next step.
-        for task in fetching.into_iter().flatten() {
+        while let Some(task) = fetching.pop() {
             if task.done == 0 { self.work().push(task) } else { self.scan_rest(task)? }
         }
         Ok(if self.work().is_empty() { Progress::Done } else { Progress::More })
