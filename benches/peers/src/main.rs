@@ -1,51 +1,23 @@
-//! Prints how other engines do on the same work: `cargo run --release --manifest-path benches/peers/Cargo.toml`.
+//! Answers one question a subcommand: `cargo run --release --manifest-path benches/peers/Cargo.toml -- help`.
 
-use tumulus_peers::{
-    create,
-    host_memory::{self, Supplier},
-};
+use clap::{Parser, Subcommand};
+use tumulus_peers::memories;
 
-const RUNS: usize = 7;
+/// Tumulus beside other engines, on the same work.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(Subcommand)]
+enum Question {
+    /// Memories from this crate in Wasmtime, and pools of memories of both.
+    Memories,
+}
 
 fn main() -> wasmtime::Result<()> {
-    host_memories()?;
-    creation()
-}
-
-/// A store with a memory from a pool, on Wasmtime and here. In turn, so that a change of the machine's speed meets both.
-fn creation() -> wasmtime::Result<()> {
-    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        theirs.push(create::wasmtime()?);
-        ours.push(create::tumulus()?);
+    match Arguments::parse().question {
+        Question::Memories => memories::print(),
     }
-    theirs.sort_unstable();
-    ours.sort_unstable();
-    let (theirs, ours) = (theirs[RUNS / 2], ours[RUNS / 2]);
-    println!("\nCreating a store with a memory of 1 MiB from a pool, touching 64 KiB, dropping both (median ns):\n");
-    println!("Wasmtime {theirs:>8}\nTumulus  {ours:>8}   ratio {:.2}", ours as f64 / theirs as f64);
-    Ok(())
-}
-
-fn host_memories() -> wasmtime::Result<()> {
-    println!("Wasmtime running one module, its linear memory and its GC heap supplied by:\n");
-    println!("{:10} {:>10} {:>12} {:>8} {:>9}", "supplier", "checksum", "median us", "ratio", "memories");
-    // In turn, so that a change of the machine's speed meets all of them.
-    let mut outcomes = [const { Vec::new() }; Supplier::ALL.len()];
-    for _ in 0..RUNS {
-        for (outcomes, supplier) in outcomes.iter_mut().zip(Supplier::ALL) {
-            outcomes.push(host_memory::run(supplier)?);
-        }
-    }
-    let median = |outcomes: &mut Vec<host_memory::Outcome>| {
-        outcomes.sort_by_key(|outcome| outcome.micros);
-        outcomes[RUNS / 2]
-    };
-    let medians = outcomes.each_mut().map(median);
-    for (supplier, outcome) in Supplier::ALL.into_iter().zip(medians) {
-        let ratio = outcome.micros as f64 / medians[0].micros as f64;
-        let host_memory::Outcome { checksum, micros, memories } = outcome;
-        println!("{:10} {checksum:>10} {micros:>12} {ratio:>8.2} {memories:>9}", format!("{supplier:?}"));
-    }
-    Ok(())
 }
