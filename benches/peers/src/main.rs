@@ -1,7 +1,10 @@
 //! Answers one question a subcommand: `cargo run --release --manifest-path benches/peers/Cargo.toml -- help`.
 
 use clap::{Parser, Subcommand};
-use tumulus_peers::memories;
+use tumulus_peers::bytes::{self, BytesArguments};
+use tumulus_peers::pauses::{self, PausesArguments};
+use tumulus_peers::table::{self, ChildArguments, TableArguments};
+use tumulus_peers::{memories, pooled};
 
 /// Tumulus beside other engines, on the same work.
 #[derive(Parser)]
@@ -12,12 +15,28 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Question {
+    /// The same programs in every engine: times, peak memory and pauses.
+    Table(TableArguments),
+    /// One measurement of that table, in a process of its own.
+    #[command(hide = true)]
+    Child(ChildArguments),
+    /// Bytes of the programs' objects.
+    Bytes(BytesArguments),
+    /// Full collections with much alive, in one go and by steps, and V8's.
+    Pauses(PausesArguments),
+    /// Heaps from a pool, here and on Wasmtime.
+    Pooled,
     /// Memories from this crate in Wasmtime, and pools of memories of both.
     Memories,
 }
 
 fn main() -> wasmtime::Result<()> {
     match Arguments::parse().question {
+        Question::Table(arguments) => table::print(&arguments),
+        Question::Child(arguments) => table::child(&arguments),
+        Question::Bytes(arguments) => bytes::print(&arguments),
+        Question::Pauses(arguments) => pauses::print(&arguments),
+        Question::Pooled => pooled::print(),
         Question::Memories => memories::print(),
     }
 }
