@@ -1,51 +1,42 @@
-//! Prints how other engines do on the same work: `cargo run --release --manifest-path benches/peers/Cargo.toml`.
+//! Answers one question a subcommand: `cargo run --release --manifest-path benches/peers/Cargo.toml -- help`.
 
-use tumulus_peers::{
-    create,
-    host_memory::{self, Supplier},
-};
+use clap::{Parser, Subcommand};
+use tumulus_peers::bytes::{self, BytesArguments};
+use tumulus_peers::pauses::{self, PausesArguments};
+use tumulus_peers::table::{self, ChildArguments, TableArguments};
+use tumulus_peers::{memories, pooled};
 
-const RUNS: usize = 7;
+/// Tumulus beside other engines, on the same work.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(Subcommand)]
+enum Question {
+    /// The same programs in every engine: times, peak memory and pauses.
+    Table(TableArguments),
+    /// One measurement of that table, in a process of its own.
+    #[command(hide = true)]
+    Child(ChildArguments),
+    /// Bytes of the programs' objects.
+    Bytes(BytesArguments),
+    /// Full collections with much alive, in one go and by steps, and V8's.
+    Pauses(PausesArguments),
+    /// Heaps from a pool, here and on Wasmtime.
+    Pooled,
+    /// Memories from this crate in Wasmtime, and pools of memories of both.
+    Memories,
+}
 
 fn main() -> wasmtime::Result<()> {
-    host_memories()?;
-    creation()
-}
-
-/// A store with a memory from a pool, on Wasmtime and here. In turn, so that a change of the machine's speed meets both.
-fn creation() -> wasmtime::Result<()> {
-    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        theirs.push(create::wasmtime()?);
-        ours.push(create::tumulus()?);
+    match Arguments::parse().question {
+        Question::Table(arguments) => table::print(&arguments),
+        Question::Child(arguments) => table::child(&arguments),
+        Question::Bytes(arguments) => bytes::print(&arguments),
+        Question::Pauses(arguments) => pauses::print(&arguments),
+        Question::Pooled => pooled::print(),
+        Question::Memories => memories::print(),
     }
-    theirs.sort_unstable();
-    ours.sort_unstable();
-    let (theirs, ours) = (theirs[RUNS / 2], ours[RUNS / 2]);
-    println!("\nCreating a store with a memory of 1 MiB from a pool, touching 64 KiB, dropping both (median ns):\n");
-    println!("Wasmtime {theirs:>8}\nTumulus  {ours:>8}   ratio {:.2}", ours as f64 / theirs as f64);
-    Ok(())
-}
-
-fn host_memories() -> wasmtime::Result<()> {
-    println!("Wasmtime running one module, its linear memory and its GC heap supplied by:\n");
-    println!("{:10} {:>10} {:>12} {:>8} {:>9}", "supplier", "checksum", "median us", "ratio", "memories");
-    // In turn, so that a change of the machine's speed meets all of them.
-    let mut outcomes = [const { Vec::new() }; Supplier::ALL.len()];
-    for _ in 0..RUNS {
-        for (outcomes, supplier) in outcomes.iter_mut().zip(Supplier::ALL) {
-            outcomes.push(host_memory::run(supplier)?);
-        }
-    }
-    let median = |outcomes: &mut Vec<host_memory::Outcome>| {
-        outcomes.sort_by_key(|outcome| outcome.micros);
-        outcomes[RUNS / 2]
-    };
-    let medians = outcomes.each_mut().map(median);
-    for (supplier, outcome) in Supplier::ALL.into_iter().zip(medians) {
-        let ratio = outcome.micros as f64 / medians[0].micros as f64;
-        let host_memory::Outcome { checksum, micros, memories } = outcome;
-        println!("{:10} {checksum:>10} {micros:>12} {ratio:>8.2} {memories:>9}", format!("{supplier:?}"));
-    }
-    Ok(())
 }
