@@ -2,3 +2,4 @@
 
 pub mod create;
 pub mod host_memory;
+pub mod jit;
