@@ -200,9 +200,8 @@ pub unsafe extern "C" fn trap(context: VmPtr<VMStoreContext>, code: u32) -> u32 
 /// # Safety
 /// As for every entry point.
 pub unsafe extern "C" fn corrupt(context: VmPtr<VMStoreContext>, object: u32) -> u32 {
-    let body = |store: &mut StoreOpaque| {
-        Err(store.heap.damaged_by(Corruption::new(CorruptionKind::OutOfBounds, object)))
-    };
+    let body =
+        |store: &mut StoreOpaque| Err(store.heap.damaged_by(Corruption::new(CorruptionKind::OutOfBounds, object)));
     // SAFETY: the caller promises it.
     unsafe { with_store(context, FAILED, body) }
 }

@@ -90,18 +90,20 @@
 //!     value = load [base + place]
 //! ```
 //!
-//! One check covers all fields of an object up to the furthest, and the header: for several accesses between two safe
-//! points, check the largest `offset + width` once. No other check may be left out because of what a type or an earlier
-//! load says: the second loads of one place may differ only if the code itself wrote in between, but two references that
-//! should be equal, or an index below a length, prove nothing about the heap's end.
+//! One check covers everything from the header up to the furthest byte that it was made for, until the next safe point:
+//! for several fields of one object, check the largest `offset + width` once. Nothing else proves that a place is inside:
+//! not a type, not an index below a length that was loaded, not that a reference was loaded from a checked place.
 //!
-//! Why that suffices: the bytes from base to base + length belong to the heap, and to nothing else in the process; no
-//! address outside of them is formed. What lies there is never a pointer, a type or a size that anything outside the heap
-//! relies on, so that a wrong value leads to wrong values, to a trap, or to [`corrupt`]. Collectors and entry points check
-//! for themselves what they read, also after compiled code wrote nonsense. A reference that is misaligned (an `i31` where
-//! an object should be) stays inside as well, and reads bytes of two fields; for this reason loads and stores must not
-//! assume alignment. A loop or a recursion that follows references through a damaged heap may not end: fuel, and the check
-//! of the native stack, are the compiler's as they are in any program.
+//! Why that suffices: the bytes from base to base + length belong to the heap and to nothing else in the process, nobody
+//! holds a Rust reference to them while compiled code runs, and no byte outside of them is read or written. What lies there
+//! is no pointer, type or size that anything outside the heap relies on: collectors and entry points check for themselves
+//! what they read, also after compiled code has written nonsense, and also what was written behind the window's cursor, so
+//! that a new object is not zero. A wrong number therefore leads to wrong values, to a trap or to [`corrupt`]. A reference
+//! that is misaligned, such as an `i31` where an object should be, stays inside as well and finds bytes of two fields,
+//! which is why loads and stores must not assume alignment. The table of displays is outside the heap and is right, but
+//! the index into it comes out of a header: hence the comparison with the count. A loop or a recursion that follows
+//! references through a damaged heap may not end: fuel and the check of the native stack are the compiler's, as they are
+//! for any program.
 //!
 //! A heap that was given a whole 4 GiB of address space and a guard of at least 16 bytes
 //! ([`HeapConfig::guard_bytes`](crate::heap::HeapConfig)) admits another rule: compute the offset in 32 bits, wrapped, and

@@ -92,7 +92,7 @@ impl Entered {
         let inner = NonNull::from(store.into_inner());
         // SAFETY: `inner` comes from a reference. The field's address is taken without making another, so that both
         // addresses stay good side by side.
-        let opaque = unsafe { NonNull::new_unchecked(&raw mut (*inner.as_ptr()).opaque) };
+        let opaque = NonNull::new(unsafe { &raw mut (*inner.as_ptr()).opaque }).expect("a field is nowhere at null");
         // SAFETY: nobody else has the store.
         let context = unsafe { &mut *opaque.as_ptr() }.vm_context();
         // SAFETY: the record lives as long as the store, and nobody else uses it while no compiled code runs.

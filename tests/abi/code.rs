@@ -207,11 +207,7 @@ const _: () = assert!(core::mem::offset_of!(Frame<1>, slots) == frame::SLOTS);
 /// Runs a function's body with a root frame linked: unlinked again afterwards, also when it fails.
 pub(crate) fn with_frame<const N: usize, R>(code: Code, body: impl FnOnce(Slots<N>) -> R) -> R {
     let mut frame = Frame::<N> {
-        head: VMFrame {
-            previous: code.read(context::FRAMES),
-            slot_count: u32::try_from(N).unwrap(),
-            settled: 0,
-        },
+        head: VMFrame { previous: code.read(context::FRAMES), slot_count: u32::try_from(N).unwrap(), settled: 0 },
         slots: [0; N],
     };
     let address = VmPtr::from(core::ptr::NonNull::from(&mut frame));

@@ -76,7 +76,8 @@ fn what_is_no_size_or_type_is_refused() {
         }
         for header in [cell, 0, u32::MAX, 0xFFFF_FF08] {
             // SAFETY: the context is the one that `enter` gave.
-            let error = failure(&mut world, |context| assert_eq!(unsafe { abi::allocate_array(context, header, 1) }, 0));
+            let error =
+                failure(&mut world, |context| assert_eq!(unsafe { abi::allocate_array(context, header, 1) }, 0));
             assert!(matches!(error.cause(), Cause::Misuse(Misuse::Type(_))), "{header:#x}: {error}");
         }
         // SAFETY: the context is the one that `enter` gave.

@@ -3,13 +3,20 @@
 use tumulus_peers::{
     create,
     host_memory::{self, Supplier},
+    jit,
 };
 
 const RUNS: usize = 7;
 
 fn main() -> wasmtime::Result<()> {
-    host_memories()?;
-    creation()
+    match std::env::args().nth(1).as_deref() {
+        Some("jit") => jit::print(),
+        _ => {
+            host_memories()?;
+            creation()?;
+        }
+    }
+    Ok(())
 }
 
 /// A store with a memory from a pool, on Wasmtime and here. In turn, so that a change of the machine's speed meets both.

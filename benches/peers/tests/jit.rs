@@ -4,7 +4,6 @@
 use std::num::NonZeroU32;
 
 use tumulus::collector::BuiltinCollector;
-use tumulus::error::Cause;
 use tumulus::heap::HeapConfig;
 use tumulus::store::Config;
 use tumulus_peers::jit::{Compiled, Program, Queue, Shapes, Trees};
