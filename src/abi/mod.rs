@@ -105,11 +105,15 @@
 //! references through a damaged heap may not end: fuel and the check of the native stack are the compiler's, as they are
 //! for any program.
 //!
-//! A heap that was given a whole 4 GiB of address space and a guard of at least 16 bytes
-//! ([`HeapConfig::guard_bytes`](crate::heap::HeapConfig)) admits another rule: compute the offset in 32 bits, wrapped, and
-//! access `base + zext64(offset)` without a comparison. What is beyond the length is not accessible, and the access a
-//! signal, which the embedder turns into [`corrupt`] and a return, or into the end of the process.
-//! [`is_guarded`] tells whether a store's heap is such a one.
+//! A heap that got a whole 4 GiB of address space and a guard ([`HeapConfig::guard_bytes`](crate::heap::HeapConfig))
+//! admits another rule, without a comparison. [`guard_bytes`] tells whether a store's heap is such a one, and by how much:
+//!
+//! > Each access of `width` bytes is at `base + zext64(place) + <d>`, where `place` was computed in 32 bits, wrapped, and
+//! > `<d + width>` is at most what [`guard_bytes`] gave for this store.
+//!
+//! That is, the reference itself and the field's offset for a field, and `array + 8 + index * <element size>`, wrapped,
+//! for an element. What is beyond the length cannot be accessed: the access is a signal, which the embedder turns into
+//! [`corrupt`] and a return, or into the end of the process.
 //!
 //! # Writing references
 //!
@@ -236,7 +240,7 @@ pub use entry::{
     log_global, log_table, trap,
 };
 pub use layout::{context, display, frame, object, reference, root_array};
-pub use run::{call_host, enter, is_guarded, vm_context};
+pub use run::{call_host, enter, guard_bytes, vm_context};
 
 /// The status of a context while nothing has failed.
 pub const RUNNING: u32 = 0;

@@ -16,13 +16,14 @@ pub fn vm_context(mut store: impl AsContextMut) -> VmPtr<VMStoreContext> {
     store.as_context_mut().opaque_mut().vm_context()
 }
 
-/// Whether compiled code may access the store's heap without comparing with its length: see
-/// [the rule](super#access-and-what-must-be-checked). Obtains the heap's memory; the answer stays the same.
+/// How far compiled code may reach from any offset of 32 bits without comparing with the heap's length: see
+/// [the rule](super#access-and-what-must-be-checked). 0 if it may not. Obtains the heap's memory; the answer stays the
+/// same.
 ///
 /// # Errors
 /// If the host has no memory for the heap.
-pub fn is_guarded(mut store: impl AsContextMut) -> Result<bool> {
-    store.as_context_mut().opaque_mut().heap.is_guarded()
+pub fn guard_bytes(mut store: impl AsContextMut) -> Result<usize> {
+    store.as_context_mut().opaque_mut().heap.guard_bytes()
 }
 
 /// Runs compiled code: `code` gets the store's context, which is up to date, and calls the code with it.

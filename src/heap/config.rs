@@ -17,7 +17,7 @@ pub struct HeapConfig {
     /// taken if the host refuses.
     pub reserve_bytes: Option<u64>,
     /// Bytes after the reservation that are never accessible, for compiled code that relies on them
-    /// ([`GcHeap::is_guarded`](super::GcHeap::is_guarded)). Memory that cannot have its guard is refused.
+    /// ([`GcHeap::guard_bytes`](super::GcHeap::guard_bytes)). Memory that cannot have its guard is refused.
     pub guard_bytes: usize,
     /// Collect at every n-th allocation, so that a missed root shows at once.
     pub zeal: Option<NonZeroU32>,

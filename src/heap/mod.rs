@@ -84,9 +84,6 @@ pub struct GcHeap {
     damaged: Option<Corruption>,
 }
 
-/// Bytes of the widest access, that of a vector.
-const ACCESS_BYTES_MAX: usize = 16;
-
 impl GcHeap {
     /// A heap with no objects. Its memory, and that of its side tables, is obtained from `creator` at the first
     /// allocation.
@@ -144,18 +141,18 @@ impl GcHeap {
         self.reserved_bytes
     }
 
-    /// Obtains the heap's memory now, and tells whether all offsets of 32 bits lie in it: 4 GiB are reserved for it, with
-    /// a guard behind them that an access at the last of these does not reach beyond. What is not committed cannot be
-    /// accessed then, and the base never changes.
+    /// Obtains the heap's memory now, and gives how many bytes behind the first 4 GiB are the heap's guard: nobody else
+    /// has anything between the base and the end of these, what is not committed of them cannot be accessed, and the base
+    /// never changes. 0 if the heap did not get that much address space, or was to have no guard.
     ///
     /// # Errors
     /// If the host has no memory for the heap.
-    pub fn is_guarded(&mut self) -> Result<bool> {
+    pub fn guard_bytes(&mut self) -> Result<usize> {
         if !self.attached {
             self.attach()?;
         }
         let is_whole = self.memory.byte_capacity() as u64 >= HeapConfig::MAX_BYTES_MOST;
-        Ok(is_whole && self.config.guard_bytes >= ACCESS_BYTES_MAX)
+        Ok(if is_whole { self.config.guard_bytes } else { 0 })
     }
 
     /// The types this heap knows.

@@ -145,9 +145,9 @@ fn a_cursor_that_is_no_place_in_the_window_damages_the_heap() {
 fn a_guarded_heap_takes_every_offset_of_32_bits() {
     let whole = HeapConfig { guard_bytes: 4096, ..HeapConfig::default() };
     let part = HeapConfig { max_bytes: 1 << 30, ..whole.clone() };
-    for (heap, is_guarded) in [(whole, true), (part, false), (HeapConfig::default(), false)] {
+    for (heap, guard) in [(whole, 4096), (part, 0), (HeapConfig::default(), 0)] {
         let mut world = World::new(BuiltinCollector::default(), heap);
-        assert_eq!(abi::is_guarded(&mut world.store).unwrap(), is_guarded);
+        assert_eq!(abi::guard_bytes(&mut world.store).unwrap(), guard);
         let (cell, before) = (world.cell, world.store.heap_reserved_bytes());
         abi::enter(&mut world.store, |context| Code(context).new_struct(cell, CELL_BYTES).unwrap()).unwrap();
         assert_eq!(world.store.heap_reserved_bytes(), before);

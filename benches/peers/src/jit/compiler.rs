@@ -22,14 +22,17 @@ pub struct Entries {
 /// Compiles the functions of one program. The code lives as long as this.
 pub struct Compiler {
     module: JITModule,
+    is_guarded: bool,
 }
 
 impl Compiler {
-    pub fn new() -> Compiler {
+    /// A compiler for a store whose heap has a guard of [`GUARD_BYTES`](super::emit::GUARD_BYTES), or for one of which
+    /// nothing is known.
+    pub fn new(is_guarded: bool) -> Compiler {
         let flags = [("opt_level", "speed")];
         let mut builder = JITBuilder::with_flags(&flags, default_libcall_names()).expect("the host is supported");
         builder.symbols(tumulus::abi::entry_points());
-        Compiler { module: JITModule::new(builder) }
+        Compiler { module: JITModule::new(builder), is_guarded }
     }
 
     /// A function that takes the store's context and `params` numbers or references, and gives one.
@@ -52,8 +55,8 @@ impl Compiler {
         let calls = calls.map(|callee| self.module.declare_func_in_func(callee, &mut context.func));
         let entries = self.entries(&mut context.func);
         let mut builder = FunctionBuilderContext::new();
-        let (mut emit, params) =
-            Emit::begin(FunctionBuilder::new(&mut context.func, &mut builder), entries, roots, types::I32);
+        let builder = FunctionBuilder::new(&mut context.func, &mut builder);
+        let (mut emit, params) = Emit::begin(builder, entries, roots, types::I32, self.is_guarded);
         let result = body(&mut emit, &params, calls);
         emit.return_(result);
         emit.end(self.module.target_config());
@@ -104,11 +107,5 @@ impl Compiler {
             corrupt: entry("tumulus_corrupt", &[I32]),
             trap: entry("tumulus_trap", &[I32]),
         }
-    }
-}
-
-impl Default for Compiler {
-    fn default() -> Compiler {
-        Compiler::new()
     }
 }

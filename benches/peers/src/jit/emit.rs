@@ -4,8 +4,8 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    AliasRegionData, Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind, Type,
-    Value, types,
+    AliasRegionData, Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind,
+    Type, Value, types,
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
 use tumulus::abi;
@@ -30,6 +30,9 @@ enum Region {
     Roots,
 }
 
+/// The guard that a heap is asked to have where comparisons are left out.
+pub const GUARD_BYTES: usize = 4096;
+
 /// Emits one function.
 pub struct Emit<'f> {
     pub b: FunctionBuilder<'f>,
@@ -44,11 +47,19 @@ pub struct Emit<'f> {
     /// Where a trap is reported, by its code.
     trap: Block,
     result: Type,
+    /// Whether the heap has a guard that makes comparisons with its length needless.
+    is_guarded: bool,
 }
 
 impl<'f> Emit<'f> {
     /// Begins a function with `roots` root slots.
-    pub fn begin(mut b: FunctionBuilder<'f>, entries: Entries, roots: u32, result: Type) -> (Emit<'f>, Vec<Value>) {
+    pub fn begin(
+        mut b: FunctionBuilder<'f>,
+        entries: Entries,
+        roots: u32,
+        result: Type,
+        is_guarded: bool,
+    ) -> (Emit<'f>, Vec<Value>) {
         for (id, description) in ["window", "context", "frames", "slots", "heap", "roots"].into_iter().enumerate() {
             let user_id = u32::try_from(id).expect("a small number");
             b.func.dfg.alias_regions.insert(AliasRegionData { user_id, description: description.into() });
@@ -64,7 +75,7 @@ impl<'f> Emit<'f> {
         for block in [corrupt, trap] {
             b.append_block_param(block, types::I32);
         }
-        let mut emit = Emit { b, entries, context: params[0], frame: None, failed, corrupt, trap, result };
+        let mut emit = Emit { b, entries, context: params[0], frame: None, failed, corrupt, trap, result, is_guarded };
         if roots > 0 {
             emit.link(roots);
         }
@@ -232,7 +243,8 @@ impl<'f> Emit<'f> {
         object
     }
 
-    /// The address of an object that was allocated since the last safe point: known to be inside the heap.
+    /// The address of an object that was allocated since the last safe point, or of what else is known to be inside the
+    /// heap.
     fn new_address(&mut self, object: Value) -> Value {
         let base = self.load_context(types::I64, abi::context::HEAP_BASE, Region::Context);
         let offset = self.b.ins().uextend(types::I64, object);
@@ -247,6 +259,11 @@ impl<'f> Emit<'f> {
 
     /// The same for what lies `wide` bytes from the heap's first byte, below 2^63.
     fn address_of(&mut self, object: Value, wide: Value, end: u32) -> Value {
+        if self.is_guarded {
+            assert!(end as usize <= GUARD_BYTES);
+            let place = self.b.ins().ireduce(types::I32, wide);
+            return self.new_address(place);
+        }
         let last = self.b.ins().iadd_imm_s(wide, i64::from(end));
         let length = self.load_context(types::I64, abi::context::HEAP_LENGTH, Region::Context);
         let is_outside = self.b.ins().icmp(IntCC::UnsignedGreaterThan, last, length);

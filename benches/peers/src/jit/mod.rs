@@ -8,15 +8,18 @@ mod queue;
 mod shapes;
 mod trees;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use compiler::Compiler;
+pub use emit::GUARD_BYTES;
 pub use program::{Compiled, Program};
 pub use queue::Queue;
+use rustix::time::{ClockId, clock_gettime};
 pub use shapes::Shapes;
-use tumulus::collector::BuiltinCollector;
-use tumulus::store::Config;
 pub use trees::Trees;
+use tumulus::collector::BuiltinCollector;
+use tumulus::heap::HeapConfig;
+use tumulus::store::Config;
 
 const RUNS: usize = 5;
 
@@ -25,6 +28,8 @@ const RUNS: usize = 5;
 enum Runner {
     Wasmtime(&'static str, wasmtime::Collector),
     Tumulus(BuiltinCollector),
+    /// With a guard behind the heap in place of comparisons.
+    Guarded(BuiltinCollector),
 }
 
 impl Runner {
@@ -38,6 +43,7 @@ impl Runner {
         .map(|(name, collector)| Runner::Wasmtime(name, collector))
         .into_iter()
         .chain(BuiltinCollector::ALL.map(Runner::Tumulus))
+        .chain([Runner::Guarded(BuiltinCollector::default())])
         .collect()
     }
 
@@ -45,14 +51,18 @@ impl Runner {
         match self {
             Runner::Wasmtime(name, _) => format!("Wasmtime, {name}"),
             Runner::Tumulus(collector) => format!("Tumulus, {collector}"),
+            Runner::Guarded(collector) => format!("Tumulus, {collector}, guarded"),
         }
     }
 
-    /// Runs a program once, in a store of its own, and gives the time of the run alone; what went wrong in its place.
+    /// Runs a program once, in a store of its own, and gives the processor time of the run alone; what went wrong in its place.
     fn run<P: Program>(self, program: &P) -> Result<Duration, String> {
         let (result, time) = match self {
             Runner::Wasmtime(_, collector) => wasmtime_run(program, collector).map_err(|error| format!("{error:?}")),
-            Runner::Tumulus(collector) => tumulus_run(program, collector).map_err(|error| error.to_string()),
+            Runner::Tumulus(collector) => tumulus_run(program, collector, 0).map_err(|error| error.to_string()),
+            Runner::Guarded(collector) => {
+                tumulus_run(program, collector, GUARD_BYTES).map_err(|error| error.to_string())
+            }
         }?;
         assert_eq!(result, program.expected(), "{program:?}: {}", self.name());
         Ok(time)
@@ -68,16 +78,27 @@ fn wasmtime_run<P: Program>(program: &P, collector: wasmtime::Collector) -> wasm
     let instance = wasmtime::Instance::new(&mut store, &module, &[])?;
     let run = instance.get_typed_func::<(u32, u32, u32), u32>(&mut store, "run")?;
     let [a, b, c] = program.args();
-    let started = Instant::now();
+    let started = cpu_time();
     let result = run.call(&mut store, (a, b, c))?;
-    Ok((result, started.elapsed()))
+    Ok((result, cpu_time() - started))
 }
 
-fn tumulus_run<P: Program>(program: &P, collector: BuiltinCollector) -> tumulus::error::Result<(u32, Duration)> {
-    let mut compiled = Compiled::new::<P>(Config::new().collector(collector))?;
-    let started = Instant::now();
+/// Processor time of this thread, on which all of this runs: others on the machine do not count.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("no thread has run for a negative time")
+}
+
+fn tumulus_run<P: Program>(
+    program: &P,
+    collector: BuiltinCollector,
+    guard_bytes: usize,
+) -> tumulus::error::Result<(u32, Duration)> {
+    let heap = HeapConfig { guard_bytes, ..HeapConfig::default() };
+    let mut compiled = Compiled::new::<P>(Config::new().collector(collector).heap(heap))?;
+    let started = cpu_time();
     let result = compiled.run(program.args())?;
-    Ok((result, started.elapsed()))
+    Ok((result, cpu_time() - started))
 }
 
 /// Runs a program on all engines in turn, so that a change of the machine's speed meets all of them.

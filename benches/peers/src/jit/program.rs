@@ -10,6 +10,7 @@ use tumulus::store::{Config, Engine, Store};
 use tumulus::types::{FieldType, Mutability, RegisteredType, StorageType};
 
 use super::compiler::Compiler;
+use super::emit::GUARD_BYTES;
 
 /// A program of three arguments and one result.
 pub trait Program: Copy + Debug {
@@ -50,13 +51,13 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Compiles `P` for a new store.
+    /// Compiles `P` for a new store, without comparisons with the heap's length if the heap's guard allows that.
     ///
     /// # Errors
     /// If the settings make no sense or the store refuses.
     pub fn new<P: Program>(config: &Config) -> Result<Compiled> {
         let mut store = Store::new(&Engine::new(config)?, ());
-        let mut compiler = Compiler::new();
+        let mut compiler = Compiler::new(abi::guard_bytes(&mut store)? >= GUARD_BYTES);
         let run = P::compile(&mut compiler, &mut store)?;
         compiler.finish();
         Ok(Compiled { store, compiler: Some(compiler), run })

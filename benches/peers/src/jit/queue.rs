@@ -1,7 +1,7 @@
 //! A queue: a linked list in two globals, to whose end cells are added and from whose front they are taken.
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_module::FuncId;
 use tumulus::error::Result;
 use tumulus::store::{AnyRef, Global, GlobalType, Store, StructRefPre, Val};

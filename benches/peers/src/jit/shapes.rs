@@ -1,8 +1,8 @@
 //! An array of shapes that are replaced one after the other, and told apart by casts: to a final type and to one that
 //! has subtypes.
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_module::FuncId;
 use tumulus::error::Result;
 use tumulus::store::{ArrayRefPre, Store, StructRefPre};
@@ -57,8 +57,11 @@ impl Program for Shapes {
         let group = vec![
             SubType::new(structure(&[number])).open(),
             SubType::new(structure(&[number])).extending(HeapType::Rec { index: 0, kind: CompositeKind::Struct }),
-            SubType::new(structure(&[number])).extending(HeapType::Rec { index: 0, kind: CompositeKind::Struct }).open(),
-            SubType::new(structure(&[number, number])).extending(HeapType::Rec { index: 2, kind: CompositeKind::Struct }),
+            SubType::new(structure(&[number]))
+                .extending(HeapType::Rec { index: 0, kind: CompositeKind::Struct })
+                .open(),
+            SubType::new(structure(&[number, number]))
+                .extending(HeapType::Rec { index: 2, kind: CompositeKind::Struct }),
             SubType::new(ArrayType::new(var(RefType::ANYREF.into()))),
         ];
         let group = store.engine().types().register(group)?;
@@ -69,7 +72,8 @@ impl Program for Shapes {
         ArrayRefPre::new(&mut *store, &group.get(4))?;
         let [circle, square, cube, array] = [1, 2, 3, 4].map(|index| header_of(store, &group.get(index)));
         let depth = group.get(2).depth();
-        let (make, worth, run) = (compiler.declare("make", 1), compiler.declare("worth", 1), compiler.declare("run", 3));
+        let (make, worth, run) =
+            (compiler.declare("make", 1), compiler.declare("worth", 1), compiler.declare("run", 3));
 
         compiler.define(make, 0, [], |emit, args, []| {
             let kind = emit.b.ins().urem_imm_u(args[0], 3);

@@ -1,7 +1,7 @@
 //! Binary trees: one lives, and many are built, counted and dropped.
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_module::FuncId;
 use tumulus::error::Result;
 use tumulus::store::{Store, StructRefPre};
