@@ -75,6 +75,41 @@ pub enum Trap {
     ExpectedSharedMemory,
 }
 
+impl Trap {
+    /// All traps, by ascending code.
+    const ALL: [Trap; 17] = [
+        Trap::Unreachable,
+        Trap::MemoryOutOfBounds,
+        Trap::TableOutOfBounds,
+        Trap::IndirectCallToNull,
+        Trap::BadSignature,
+        Trap::IntegerOverflow,
+        Trap::IntegerDivisionByZero,
+        Trap::BadConversionToInteger,
+        Trap::StackOverflow,
+        Trap::OutOfFuel,
+        Trap::NullReference,
+        Trap::NullFunctionReference,
+        Trap::ArrayOutOfBounds,
+        Trap::CastFailure,
+        Trap::Interrupt,
+        Trap::UnalignedAtomic,
+        Trap::ExpectedSharedMemory,
+    ];
+
+    /// The number by which compiled code reports the trap.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The trap of this number, if there is one.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Trap> {
+        Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
+    }
+}
+
 /// Which limit an allocation or a growth ran into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutOfMemoryKind {
@@ -474,6 +509,14 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traps_have_codes() {
+        for (code, trap) in (1..).zip(Trap::ALL) {
+            assert_eq!((trap.code(), Trap::from_code(code)), (code, Some(trap)));
+        }
+        assert_eq!((Trap::from_code(0), Trap::from_code(18)), (None, None));
+    }
 
     #[test]
     fn errors_are_small() {

@@ -28,6 +28,7 @@
 //! | 9 | `testkit` | the conformance kit for collectors: model heap, random programs, auditors (feature `testkit`) |
 //! | 9 | `wasi` | WASI preview 1 without files (feature `wasi`) |
 //! | 9 | `wast` | scripts of the specification (feature `wast`) |
+//! | 8 | [`abi`] (unsafe) | the contract for compiled code: offsets, bits, sequences, entry points |
 //! | 8 | `wasm` | the reference embedder: modules, instances, linker, interpreter (feature `wasm`) |
 //! | 7 | [`store`] | the embedder's API: engine, store, values, handles |
 //! | 6 | [`root`] | references held outside the heap: arrays, scopes, owned handles |
@@ -84,6 +85,8 @@
 //! # }
 //! ```
 
+#[expect(unsafe_code, reason = "the room of entry points for compiled code")]
+pub mod abi;
 pub mod collector;
 pub mod error;
 #[expect(unsafe_code, reason = "the room of host slices over guest bytes")]

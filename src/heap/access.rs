@@ -55,10 +55,13 @@ impl GcHeap {
         self.store(object, offset, value.to_le_bytes())
     }
 
-    /// Tells the collector that references of the object at `object` are about to be overwritten, if it wants to
-    /// know. There must be no safe point between this and the store.
+    /// Tells the collector that the reference at `offset` of the object at `object` is about to be overwritten, if it
+    /// wants to know. There must be no safe point between this and the store.
+    ///
+    /// # Errors
+    /// If the object is not inside the heap, or the collector found it damaged.
     #[inline(always)]
-    pub(super) fn barrier(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
+    pub fn barrier(&mut self, object: u32, offset: u32) -> Result<(), Corruption> {
         // Also for null and i31 values: overwriting deletes an edge whatever is written.
         if self.header(object)?.is_log() { self.log(object, offset..offset.saturating_add(4)) } else { Ok(()) }
     }

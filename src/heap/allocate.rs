@@ -22,6 +22,35 @@ impl GcHeap {
         self.take_object(header, bytes).map(|(at, _)| at)
     }
 
+    /// The window that [`GcHeap::try_allocate`] takes objects from.
+    #[inline]
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Takes note that compiled code has allocated up to `cursor` in the window, as [`GcHeap::try_allocate`] would.
+    ///
+    /// # Errors
+    /// If that is not a place in the rest of the window; the heap is damaged then.
+    #[inline]
+    pub fn advance_window(&mut self, cursor: u32) -> Result<()> {
+        let Window { cursor: from, limit } = self.window;
+        if from <= cursor && cursor <= limit && cursor.is_multiple_of(OBJECT_ALIGN) {
+            self.window.cursor = cursor;
+            Ok(())
+        } else {
+            Err(self.damaged_by(Corruption::new(CorruptionKind::BadWindow, cursor)))
+        }
+    }
+
+    /// Objects of more bytes are never in the window. 512 at least, and the same for as long as the heap lives.
+    #[inline]
+    #[must_use]
+    pub fn small_bytes_max(&self) -> u32 {
+        self.blocks.small_bytes_max()
+    }
+
     /// The same for objects of any size: a large one is never in the window, even where that has room for it.
     #[inline(always)]
     pub(super) fn try_allocate_sized(&mut self, header: VMGcHeader, bytes: u64) -> Option<NonZeroU32> {
@@ -39,6 +68,18 @@ impl GcHeap {
         Some((NonZeroU32::new(at)?, object))
     }
 
+    /// Allocates an object of `bytes` bytes (a multiple of 8, at least 8), all zero behind its `header`. A safe point.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    #[inline(always)]
+    pub fn allocate(&mut self, header: VMGcHeader, bytes: u64, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
+        match self.try_allocate_sized(header, bytes) {
+            Some(at) => Ok(at),
+            None => self.allocate_slow(header, bytes, roots),
+        }
+    }
+
     /// Allocates a struct, all fields zero.
     ///
     /// A safe point: everything that holds references must be in `roots`, and references held elsewhere are stale
@@ -49,11 +90,7 @@ impl GcHeap {
     #[inline(always)]
     pub fn allocate_struct(&mut self, ty: &ObjectType, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
         let Some(layout) = ty.as_struct() else { return Err(wrong_kind(ty, "struct")) };
-        let bytes = u64::from(layout.size);
-        match self.try_allocate_sized(ty.header(), bytes) {
-            Some(at) => Ok(at),
-            None => self.allocate_slow(ty.header(), bytes, roots),
-        }
+        self.allocate(ty.header(), u64::from(layout.size), roots)
     }
 
     /// Allocates a struct, whose fields `init` writes, at the offsets of the type's layout.
@@ -89,11 +126,7 @@ impl GcHeap {
     #[inline]
     pub fn allocate_array(&mut self, ty: &ObjectType, length: u32, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
         let Some(layout) = ty.as_array() else { return Err(wrong_kind(ty, "array")) };
-        let bytes = layout.size_for_len(length);
-        let at = match self.try_allocate_sized(ty.header(), bytes) {
-            Some(at) => at,
-            None => self.allocate_slow(ty.header(), bytes, roots)?,
-        };
+        let at = self.allocate(ty.header(), layout.size_for_len(length), roots)?;
         // No safe point since the header was stored.
         self.store(at.get(), WORD_OFFSET, length.to_le_bytes())?;
         Ok(at)

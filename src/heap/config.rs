@@ -16,6 +16,9 @@ pub struct HeapConfig {
     /// Address space to reserve, so that growth does not move the heap; all of `max_bytes` if not given. Less is
     /// taken if the host refuses.
     pub reserve_bytes: Option<u64>,
+    /// Bytes after the reservation that are never accessible, for compiled code that relies on them
+    /// ([`GcHeap::guard_bytes`](super::GcHeap::guard_bytes)). Memory that cannot have its guard is refused.
+    pub guard_bytes: usize,
     /// Collect at every n-th allocation, so that a missed root shows at once.
     pub zeal: Option<NonZeroU32>,
     /// Verify the heap after every collection.
@@ -62,6 +65,7 @@ impl Default for HeapConfig {
             initial_bytes: 1 << 20,
             max_bytes: Self::MAX_BYTES_MOST,
             reserve_bytes: None,
+            guard_bytes: 0,
             zeal: None,
             verify: false,
             poison: false,

@@ -22,6 +22,7 @@ mod verify;
 mod weak_table;
 
 use core::num::NonZeroU32;
+use core::ptr::NonNull;
 use std::sync::Arc;
 
 pub use cast::CastTarget;
@@ -37,13 +38,14 @@ use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
 use crate::memory::{Limiter, LinearMemory, LocalMemory, MemoryCreator, MemoryType, TableSource};
 use crate::object::{ObjectType, TypeTable};
+use crate::provenance::VMMemoryDefinition;
 use crate::space::{BlockTable, Window};
 
 /// A garbage-collected heap: a linear memory whose offsets are references.
 ///
 /// A plain owned value: it needs no thread, shares nothing with other heaps and is dropped without a collection.
 pub struct GcHeap {
-    /// First, so that compiled code finds it at a fixed place. Empty under zeal, which wants to see every allocation.
+    /// Compiled code works on a copy of it. Empty under zeal, which wants to see every allocation.
     window: Window,
     /// Where `window` began, for exact counts.
     window_start: u32,
@@ -139,6 +141,20 @@ impl GcHeap {
         self.reserved_bytes
     }
 
+    /// Obtains the heap's memory now, and gives how many bytes behind the first 4 GiB are the heap's guard: nobody else
+    /// has anything between the base and the end of these, what is not committed of them cannot be accessed, and the base
+    /// never changes. 0 if the heap did not get that much address space, or was to have no guard.
+    ///
+    /// # Errors
+    /// If the host has no memory for the heap.
+    pub fn guard_bytes(&mut self) -> Result<usize> {
+        if !self.attached {
+            self.attach()?;
+        }
+        let is_whole = self.memory.byte_capacity() as u64 >= HeapConfig::MAX_BYTES_MOST;
+        Ok(if is_whole { self.config.guard_bytes } else { 0 })
+    }
+
     /// The types this heap knows.
     #[inline]
     #[must_use]
@@ -179,6 +195,14 @@ impl GcHeap {
         self.memory.bytes_mut()
     }
 
+    /// The heap's bytes as compiled code is told of them. They move when the heap outgrows its reservation, which takes
+    /// an allocation.
+    #[must_use]
+    pub fn definition(&self) -> VMMemoryDefinition {
+        let base = NonNull::new(self.memory.base_ptr()).unwrap_or(NonNull::dangling());
+        VMMemoryDefinition::new(base, self.memory.byte_size())
+    }
+
     /// Obtains the heap's memory, without any bytes, and then its initial size as a growth like any other.
     fn attach(&mut self) -> Result<()> {
         let ty = MemoryType::builder().memory64(true).page_size_log2(0).max(Some(self.config.max_bytes)).build()?;
@@ -197,12 +221,12 @@ impl GcHeap {
     /// As much address space as configured, or half of that, and so on, so that a host short of address space still
     /// gets a heap; its base may move then.
     fn reserve(&mut self, ty: MemoryType) -> Result<Box<dyn LinearMemory>, OutOfMemory> {
-        let HeapConfig { max_bytes, reserve_bytes, .. } = self.config;
+        let HeapConfig { max_bytes, reserve_bytes, guard_bytes, .. } = self.config;
         let mut reserve = reserve_bytes.unwrap_or(max_bytes);
         loop {
             let sizes = (usize::try_from(max_bytes), usize::try_from(reserve));
             if let (Ok(maximum), Ok(reserve)) = sizes
-                && let Ok(memory) = self.creator.new_memory(ty, 0, Some(maximum), Some(reserve), 0)
+                && let Ok(memory) = self.creator.new_memory(ty, 0, Some(maximum), Some(reserve), guard_bytes)
             {
                 self.reserved_bytes = reserve as u64;
                 return Ok(memory);
@@ -230,9 +254,10 @@ impl GcHeap {
         self.damaged.get_or_insert(corruption);
     }
 
-    /// Marks the heap damaged and gives the error that tells so.
+    /// Marks the heap damaged, as whoever finds its bytes corrupt does, and gives the error that tells so: the first
+    /// corruption that was found.
     #[cold]
-    fn damaged_by(&mut self, corruption: Corruption) -> Error {
+    pub fn damaged_by(&mut self, corruption: Corruption) -> Error {
         self.note_damage(corruption);
         self.damaged.unwrap_or(corruption).into()
     }

@@ -32,7 +32,7 @@ pub use header::{VMGcHeader, VMGcKind};
 pub use host_id::HostId;
 pub use layout::{GcArrayLayout, GcField, GcStructLayout, ObjectLayout, ObjectType};
 pub use shape::{ObjectInfo, RefSlots, decode};
-pub use type_table::{Trace, TypeTable};
+pub use type_table::{DISPLAY_INLINE, Trace, TypeTable};
 
 /// Every object starts at a multiple of this many bytes and takes a multiple of it.
 pub const OBJECT_ALIGN: u32 = 8;

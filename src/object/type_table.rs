@@ -46,7 +46,7 @@ const fn kind_bits(kind: VMGcKind) -> u8 {
 }
 
 /// Supertypes kept inline for each type, so that a cast is one load and one compare.
-const DISPLAY_INLINE: usize = 8;
+pub const DISPLAY_INLINE: usize = 8;
 
 /// Fills a display behind the type itself; no type has this index.
 const NO_TYPE: u32 = u32::MAX;
@@ -143,6 +143,12 @@ impl TypeTable {
     #[inline]
     pub(super) fn offset_list(&self, list: u64) -> &[u32] {
         usize::try_from(list).ok().and_then(|list| self.offset_lists.get(list)).map_or(&[], |offsets| offsets)
+    }
+
+    /// The displays: for each type index its supertypes from the outermost to the type itself, then `u32::MAX`.
+    #[must_use]
+    pub fn displays(&self) -> &[[u32; DISPLAY_INLINE]] {
+        &self.displays
     }
 
     /// Whether `sub` is `sup` or declares it as a supertype, directly or not. `depth` is that of `sup`.

@@ -8,10 +8,11 @@ use core::ops::Range;
 
 use crate::error::Corruption;
 use crate::heap::GcHeap;
+use crate::provenance::VMRootArray;
 use crate::trace::{RootCategory, RootVisitor};
 
 /// Slots that are armed together.
-const CHUNK_SLOTS: usize = 128;
+pub const CHUNK_SLOTS: usize = 128;
 
 /// References outside the heap, by index. Every overwrite is logged if a collector asked for that.
 #[derive(Debug, Default)]
@@ -56,22 +57,37 @@ impl RootArray {
         &self.slots
     }
 
+    /// Where the slots and the bytes of the chunks are, for compiled code: until the array grows or is given up.
+    #[must_use]
+    pub fn record(&mut self) -> VMRootArray {
+        VMRootArray::new(self.slots.as_mut_ptr(), self.armed.as_mut_ptr().cast(), self.slots.len())
+    }
+
+    /// Tells the collector that slot `index` is about to be overwritten, if it asked for that; `None` if there is no
+    /// such slot. There must be no safe point between this and the store.
+    ///
+    /// # Errors
+    /// If the collector found a reference that leads to no object.
+    #[inline]
+    pub fn barrier(&mut self, heap: &mut GcHeap, index: usize) -> Option<Result<(), Corruption>> {
+        if index >= self.slots.len() {
+            return None;
+        }
+        if self.armed_count == 0 {
+            return Some(Ok(()));
+        }
+        Some(self.log(&(index..index + 1), &mut |chunk| heap.log_roots(chunk)))
+    }
+
     /// Writes a raw reference to slot `index`; `None` if there is no such slot.
     ///
     /// # Errors
     /// If the collector found a reference that leads to no object; nothing is written then.
     #[inline]
     pub fn set(&mut self, heap: &mut GcHeap, index: usize, raw: u32) -> Option<Result<(), Corruption>> {
-        if self.armed_count > 0
-            && index < self.slots.len()
-            && let Err(corruption) = self.log(&(index..index + 1), &mut |chunk| heap.log_roots(chunk))
-        {
-            return Some(Err(corruption));
-        }
-        self.slots.get_mut(index).map(|slot| {
-            *slot = raw;
-            Ok(())
-        })
+        let logged = self.barrier(heap, index)?;
+        let slot = self.slots.get_mut(index)?;
+        Some(logged.map(|()| *slot = raw))
     }
 
     /// Appends `count` slots that hold `raw`; `false` if the host has no memory for them, and nothing is changed then.

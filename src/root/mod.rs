@@ -12,7 +12,7 @@ mod owned;
 mod scopes;
 mod weak;
 
-pub use array::RootArray;
+pub use array::{CHUNK_SLOTS, RootArray};
 pub use owned::{OwnedRoots, OwnedSlot};
 pub use scopes::{ScopeMark, ScopeSlot, Scopes};
 pub use weak::WeakRoots;

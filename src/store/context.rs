@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::heap::HeapStats;
 
 /// A store's contents.
-pub(super) struct StoreInner<T> {
-    pub(super) opaque: StoreOpaque,
+pub(crate) struct StoreInner<T> {
+    pub(crate) opaque: StoreOpaque,
     /// Host functions, by the index that their entities have.
     pub(super) hosts: Vec<HostFunc<T>>,
     /// The raw ids of those host functions that are shared with other stores, by the address of their closures.
@@ -70,6 +70,12 @@ impl<'a, T> StoreContextMut<'a, T> {
         &mut self.0.data
     }
 
+    /// The heap's counters.
+    #[must_use]
+    pub fn heap_stats(&self) -> HeapStats {
+        self.0.opaque.heap.stats()
+    }
+
     /// Collects garbage now.
     ///
     /// # Errors
@@ -81,6 +87,16 @@ impl<'a, T> StoreContextMut<'a, T> {
     /// All of the store but the embedder's data.
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
         &mut self.0.opaque
+    }
+
+    /// Access to what `inner` is the contents of.
+    pub(crate) fn from_inner(inner: &'a mut StoreInner<T>) -> StoreContextMut<'a, T> {
+        StoreContextMut(inner)
+    }
+
+    /// The store's contents, for as long as the access lasts.
+    pub(crate) fn into_inner(self) -> &'a mut StoreInner<T> {
+        self.0
     }
 
     /// The same access, for a shorter time.
@@ -110,7 +126,7 @@ impl<T> Caller<'_, T> {
     /// The heap's counters.
     #[must_use]
     pub fn heap_stats(&self) -> HeapStats {
-        self.0.0.opaque.heap.stats()
+        self.0.heap_stats()
     }
 
     /// Collects garbage now.

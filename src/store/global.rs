@@ -195,6 +195,16 @@ impl Global {
         opaque.set_global_value(index, raw)
     }
 
+    /// The slot of the global among those of the store that compiled code sees; none if it holds no GC reference.
+    ///
+    /// # Errors
+    /// If the handle is one of another store.
+    pub fn vm_slot(&self, store: impl AsContext) -> Result<Option<usize>> {
+        let context = store.as_context();
+        let index = self.index_in(context.opaque())?;
+        Ok(context.opaque().roots.globals.get(index as usize).and_then(|global| global.slot))
+    }
+
     pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Global {
         Global { store: store.id, index }
     }

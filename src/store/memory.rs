@@ -1,19 +1,19 @@
 //! Linear memories.
 
 use super::global::{host_memory, next_index};
-use super::memory_raw::DefinitionOwner;
+use super::memory_raw::definition_of;
 use super::{AsContext, AsContextMut, Config, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::{BorrowTracker, GuestBytes};
 use crate::memory::{Growth, Limiter, LocalMemory, MemoryAccessError, MemoryType, ResourceKind};
-use crate::provenance::{VMMemoryDefinition, VmPtr};
+use crate::provenance::{RecordOwner, VMMemoryDefinition, VmPtr};
 
 /// A linear memory of a store.
 #[derive(Debug)]
 pub(crate) struct MemoryEntity {
     pub(crate) ty: MemoryType,
     pub(crate) memory: LocalMemory,
-    definition: DefinitionOwner,
+    definition: RecordOwner<VMMemoryDefinition>,
     /// What host code has borrowed through guest pointers.
     tracker: BorrowTracker,
     description: MemoryDescription,
@@ -48,7 +48,7 @@ impl MemoryEntity {
                 Err(_) => return Err(host_memory(minimum as u64)),
             }
         };
-        let definition = DefinitionOwner::new(&memory);
+        let definition = RecordOwner::new(definition_of(&memory));
         let reservation = memory.byte_capacity();
         let description = MemoryDescription { reservation_asked, reservation, guard };
         Ok(MemoryEntity { ty, memory, definition, tracker: BorrowTracker::new(), description })
@@ -86,7 +86,7 @@ impl MemoryEntity {
             return Err(growth.refused(OutOfMemoryKind::TooLarge).into());
         };
         limiter.grow(&growth, || self.memory.grow_to(size))?;
-        self.definition.update(&self.memory);
+        self.definition.set(definition_of(&self.memory));
         Ok(old)
     }
 }

@@ -5,50 +5,15 @@
 
 use core::ptr::NonNull;
 use core::slice;
-use core::sync::atomic::Ordering;
 
 use super::Memory;
 use crate::memory::LocalMemory;
-use crate::provenance::{VMMemoryDefinition, VmPtr};
+use crate::provenance::VMMemoryDefinition;
 
-/// The owner of a memory's record.
-#[derive(Debug)]
-pub(super) struct DefinitionOwner(VmPtr<VMMemoryDefinition>);
-
-fn base_of(memory: &LocalMemory) -> NonNull<u8> {
-    NonNull::new(memory.base_ptr()).expect("the base of a memory is never null")
-}
-
-impl DefinitionOwner {
-    /// The record of `memory`.
-    pub(super) fn new(memory: &LocalMemory) -> DefinitionOwner {
-        let record = Box::new(VMMemoryDefinition::new(base_of(memory), memory.byte_size()));
-        DefinitionOwner(VmPtr::from(NonNull::from(Box::leak(record))))
-    }
-
-    /// The record's address, which holds for as long as the memory lives.
-    pub(super) fn address(&self) -> VmPtr<VMMemoryDefinition> {
-        self.0
-    }
-
-    /// Writes where `memory` is now and how long.
-    pub(super) fn update(&mut self, memory: &LocalMemory) {
-        let record = self.0.as_ptr();
-        // SAFETY: the record was made by `new` and is given up in `drop` only. No reference to it exists: handles keep
-        // its address, and whoever reads through it promises that the memory does not grow meanwhile.
-        unsafe { (*record).base = VmPtr::from(base_of(memory)) };
-        // SAFETY: as above.
-        let length = unsafe { &(*record).current_length };
-        length.store(memory.byte_size(), Ordering::Release);
-    }
-}
-
-impl Drop for DefinitionOwner {
-    fn drop(&mut self) {
-        // SAFETY: the record came from a `Box` in `new`, and this is its only owner. Whoever reads through its address
-        // promises that the memory is alive.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-    }
+/// The record of a memory as it is now.
+pub(super) fn definition_of(memory: &LocalMemory) -> VMMemoryDefinition {
+    let base = NonNull::new(memory.base_ptr()).expect("the base of a memory is never null");
+    VMMemoryDefinition::new(base, memory.byte_size())
 }
 
 impl Memory {

@@ -22,6 +22,7 @@ mod engine;
 mod exception;
 mod extern_ref;
 mod field;
+mod frames;
 mod func;
 mod functions;
 mod gc_store;
@@ -73,13 +74,14 @@ pub use weak::WeakRooted;
 
 use hashbrown::HashMap;
 
+pub(crate) use context::StoreInner;
 #[cfg(feature = "wasm")]
 pub(crate) use func::HostFunc;
 pub(crate) use functions::{FuncEntity, FuncKind, GuestFunc};
 pub(crate) use global::GlobalEntity;
 pub(crate) use guest::{GuestRunner, Pause};
 pub(crate) use memory::MemoryEntity;
-pub(crate) use opaque::{StoreId, StoreOpaque};
+pub(crate) use opaque::{Parked, StoreId, StoreOpaque};
 pub(crate) use roots::RefArray;
 pub(crate) use table::TableEntity;
 pub(crate) use val::RawVal;
@@ -90,7 +92,6 @@ pub use crate::memory::MemoryAccessError;
 #[cfg(target_has_atomic = "64")]
 pub use crate::memory::SharedMemory;
 
-use self::context::StoreInner;
 use crate::error::Result;
 use crate::heap::HeapStats;
 use crate::memory::{Limiter, ResourceLimiter};

@@ -1,5 +1,6 @@
 //! Everything of a store that does not depend on the embedder's data.
 
+use core::any::Any;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::fmt;
@@ -7,9 +8,10 @@ use std::fmt;
 use super::functions::Functions;
 use super::roots::RootSet;
 use super::{Engine, GuestRunner, MemoryEntity};
-use crate::error::{Misuse, Result};
+use crate::error::{Error, Misuse, Result};
 use crate::heap::GcHeap;
 use crate::memory::Limiter;
+use crate::provenance::{RecordOwner, VMStoreContext, VmPtr};
 use crate::root::WeakRoots;
 
 /// Tells stores apart: the one number that is counted for the whole process.
@@ -30,6 +32,14 @@ impl StoreId {
     }
 }
 
+/// A failure that does not pass through compiled code.
+pub(crate) enum Parked {
+    /// An error, to be returned by whoever ran the code.
+    Error(Error),
+    /// What a panic carries, to be resumed there.
+    Panic(Box<dyn Any + Send>),
+}
+
 /// A store without the embedder's data and closures: what a guest can reach.
 pub(crate) struct StoreOpaque {
     pub(crate) id: StoreId,
@@ -44,6 +54,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) limiter: Limiter,
     /// What guests may still spend, if the engine consumes fuel.
     pub(crate) fuel: u64,
+    /// What failed in an entry point that compiled code called, until that code has returned.
+    pub(crate) parked: Option<Parked>,
     /// Whoever runs guests; out of its place while it does.
     pub(super) guest: Option<Box<dyn GuestRunner>>,
     /// How many host functions are being run, one inside the other.
@@ -62,9 +74,15 @@ impl StoreOpaque {
             memories: Vec::new(),
             limiter: Limiter::default(),
             fuel: 0,
+            parked: None,
             guest: None,
             host_depth: 0,
         }
+    }
+
+    /// What compiled code sees of this store.
+    pub(crate) fn vm_context(&mut self) -> VmPtr<VMStoreContext> {
+        self.roots.vm_context.get_or_insert_with(|| RecordOwner::new(VMStoreContext::new())).address()
     }
 
     /// Collects garbage now. The payloads that died are dropped by [`StoreOpaque::drop_dead_payloads`].

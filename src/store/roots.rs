@@ -1,10 +1,12 @@
 //! Everything of a store that holds references into its heap.
 
 use core::ops::Range;
+use core::ptr;
 
-use super::{GlobalEntity, TableEntity};
+use super::{GlobalEntity, TableEntity, frames};
 use crate::error::{Corruption, Result, Trap};
 use crate::heap::GcHeap;
+use crate::provenance::{RecordOwner, VMRootArray, VMStoreContext};
 use crate::root::{OwnedRoots, RootArray, Scopes};
 use crate::trace::{RootCategory, RootSource, RootVisitor};
 use crate::types::RefType;
@@ -20,6 +22,8 @@ pub(crate) struct RefStack {
 #[derive(Debug, Default)]
 pub(crate) struct RootSet {
     pub(crate) stack: RefStack,
+    /// What compiled code sees of the store, once there is any: its frames hold roots.
+    pub(super) vm_context: Option<RecordOwner<VMStoreContext>>,
     pub(crate) globals: Vec<GlobalEntity>,
     /// The values of those globals that are GC references.
     pub(crate) global_refs: RootArray,
@@ -31,9 +35,12 @@ pub(crate) struct RootSet {
 
 impl RootSource for RootSet {
     fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
-        let RootSet { stack, globals: _, global_refs, tables, segments, scopes, owned } = self;
+        let RootSet { stack, vm_context, globals: _, global_refs, tables, segments, scopes, owned } = self;
         let live = stack.slots.get_mut(..stack.top).unwrap_or_default();
         visitor.visit(RootCategory::Stack, live)?;
+        if let Some(context) = vm_context {
+            frames::visit(context, visitor)?;
+        }
         global_refs.visit(RootCategory::Globals, visitor)?;
         for table in tables {
             table.elements.visit(RootCategory::Tables, visitor)?;
@@ -59,6 +66,23 @@ impl RefArray {
     /// An empty array for references of type `ty`.
     pub(crate) fn new(ty: RefType) -> RefArray {
         if ty.is_vmgcref_type() { RefArray::Gc(RootArray::new()) } else { RefArray::Funcs(Vec::new()) }
+    }
+
+    /// Where the references are, for compiled code: until the array grows.
+    pub(super) fn record(&mut self) -> VMRootArray {
+        match self {
+            RefArray::Funcs(ids) => VMRootArray::new(ids.as_mut_ptr(), ptr::null_mut(), ids.len()),
+            RefArray::Gc(roots) => roots.record(),
+        }
+    }
+
+    /// Tells the collector that the element at `index` is about to be overwritten, if it asked for that.
+    pub(crate) fn barrier(&mut self, heap: &mut GcHeap, index: usize) -> Result<()> {
+        match self {
+            RefArray::Funcs(ids) if index < ids.len() => Ok(()),
+            RefArray::Funcs(_) => Err(Trap::TableOutOfBounds.into()),
+            RefArray::Gc(roots) => in_bounds(roots.barrier(heap, index)),
+        }
     }
 
     #[inline]

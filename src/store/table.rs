@@ -7,6 +7,7 @@ use super::{AsContext, AsContextMut, RefArray, StoreId, StoreOpaque, Val};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::heap::GcHeap;
 use crate::memory::{Growth, Limiter, ResourceKind};
+use crate::provenance::{RecordOwner, VMRootArray, VmPtr};
 use crate::types::{RefType, RegisteredType, ValType};
 
 /// The type of a table.
@@ -76,6 +77,8 @@ impl fmt::Display for TableType {
 pub(crate) struct TableEntity {
     pub(crate) ty: TableType,
     pub(crate) elements: RefArray,
+    /// Where the elements are, once compiled code has asked.
+    record: Option<RecordOwner<VMRootArray>>,
     #[expect(dead_code, reason = "keeps the type that `ty` names registered, so that its index goes to no other")]
     keeps: Option<RegisteredType>,
 }
@@ -88,7 +91,7 @@ impl StoreOpaque {
     pub(crate) fn new_table(&mut self, ty: TableType, raw: u32) -> Result<u32> {
         let index = next_index(self.roots.tables.len())?;
         let keeps = self.named_type(ValType::Ref(ty.element()))?;
-        let mut table = TableEntity { ty, elements: RefArray::new(ty.element()), keeps };
+        let mut table = TableEntity { ty, elements: RefArray::new(ty.element()), record: None, keeps };
         table.grow(&mut self.heap, &self.limiter, ty.minimum(), raw)?;
         self.roots.tables.push(table);
         Ok(index)
@@ -113,10 +116,21 @@ impl TableEntity {
         let growth = growth(current, current.saturating_add(delta), maximum);
         let count = usize::try_from(delta).ok().filter(|_| growth.desired <= maximum);
         let Some(count) = count else { return Err(growth.refused(OutOfMemoryKind::TooLarge)) };
-        limiter.grow(&growth, || {
+        let grown = limiter.grow(&growth, || {
             let grown = self.elements.grow(heap, count, raw);
             if grown { Ok(current) } else { Err(growth.refused(OutOfMemoryKind::Host)) }
-        })
+        });
+        // Also after a refusal: the elements may have moved.
+        if let Some(record) = &mut self.record {
+            record.set(self.elements.record());
+        }
+        grown
+    }
+
+    /// The address of the record of where the elements are.
+    fn record(&mut self) -> VmPtr<VMRootArray> {
+        let TableEntity { elements, record, .. } = self;
+        record.get_or_insert_with(|| RecordOwner::new(elements.record())).address()
     }
 }
 
@@ -212,6 +226,26 @@ impl Table {
         let index = self.index_in(opaque)?;
         let raw = raw_element(opaque, opaque.roots.tables[index as usize].ty, init)?;
         Ok(opaque.grow_table(index, delta, raw)?)
+    }
+
+    /// The index by which the entry points of compiled code name the table.
+    ///
+    /// # Errors
+    /// If the handle is one of another store.
+    pub fn vm_index(&self, store: impl AsContext) -> Result<u32> {
+        Ok(self.index_in(store.as_context().opaque())?)
+    }
+
+    /// Where the elements are, for compiled code: at one address for as long as the store lives, and kept up to date.
+    ///
+    /// # Panics
+    /// If the handle is one of another store.
+    #[track_caller]
+    pub fn definition(&self, mut store: impl AsContextMut) -> VmPtr<VMRootArray> {
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let table = self.index_in(opaque).expect("a table of this store");
+        opaque.roots.tables[table as usize].record()
     }
 
     pub(crate) fn from_index(store: &StoreOpaque, index: u32) -> Table {

@@ -326,6 +326,11 @@ impl RootVisitor for Marker<'_> {
         Ok(self.is_minor)
     }
 
+    /// The same holds of a frame.
+    fn visit_waiting(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<bool, Corruption> {
+        self.visit_chunk(category, slots)
+    }
+
     fn wants_unwritten(&self) -> bool {
         !self.is_minor
     }

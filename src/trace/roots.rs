@@ -83,7 +83,16 @@ pub trait RootVisitor {
         self.visit(category, slots).map(|()| false)
     }
 
-    /// Whether chunks must be shown that nobody wrote to since the collector asked to be told of that.
+    /// Handles the slots of a frame whose function waits for a call to return, and nobody writes to them until then;
+    /// tells whether it wants to be spared them until then.
+    ///
+    /// # Errors
+    /// As for [`RootVisitor::visit`], which is what this does unless said otherwise.
+    fn visit_waiting(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<bool, Corruption> {
+        self.visit(category, slots).map(|()| false)
+    }
+
+    /// Whether chunks and frames must be shown that nobody wrote to since the collector asked to be spared them.
     fn wants_unwritten(&self) -> bool {
         true
     }

@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod create;
 pub mod engines;
 pub mod host_memory;
+pub mod jit;
 pub mod memories;
 pub mod native;
 pub mod node;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use tumulus_peers::bytes::{self, BytesArguments};
 use tumulus_peers::pauses::{self, PausesArguments};
 use tumulus_peers::table::{self, ChildArguments, TableArguments};
-use tumulus_peers::{memories, pooled};
+use tumulus_peers::{jit, memories, pooled};
 
 /// Tumulus beside other engines, on the same work.
 #[derive(Parser)]
@@ -20,6 +20,8 @@ enum Question {
     /// One measurement of that table, in a process of its own.
     #[command(hide = true)]
     Child(ChildArguments),
+    /// Programs compiled by Cranelift against the contract for compiled code, beside Wasmtime.
+    Jit,
     /// Bytes of the programs' objects.
     Bytes(BytesArguments),
     /// Full collections with much alive, in one go and by steps, and V8's.
@@ -34,6 +36,10 @@ fn main() -> wasmtime::Result<()> {
     match Arguments::parse().question {
         Question::Table(arguments) => table::print(&arguments),
         Question::Child(arguments) => table::child(&arguments),
+        Question::Jit => {
+            jit::print();
+            Ok(())
+        }
         Question::Bytes(arguments) => bytes::print(&arguments),
         Question::Pauses(arguments) => pauses::print(&arguments),
         Question::Pooled => pooled::print(),

@@ -8,6 +8,13 @@
 //!   the address as a plain number, so the pointer's provenance is *exposed* when a `VmPtr` is made and taken up
 //!   again when it is read: a pointer that compiled code has copied is as good as the one that was stored;
 //! - [`VmSafe`] marks the types that may lie in such a record at all.
+//!
+//! The records themselves are here too: [`VMMemoryDefinition`], [`VMStoreContext`], [`VMRootArray`] and [`VMFrame`]. A
+//! [`RecordOwner`] keeps one where it is.
+
+mod context;
+mod frame;
+mod owner;
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -17,6 +24,10 @@ use core::ptr::NonNull;
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::{AtomicUsize, Ordering};
+
+pub use context::{VMRootArray, VMStoreContext};
+pub use frame::{FrameCursor, VMFrame};
+pub use owner::RecordOwner;
 
 /// The index of a type in its engine's registry: dense, and the same for equal types of different modules.
 ///

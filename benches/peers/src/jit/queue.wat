@@ -1,0 +1,38 @@
+(module
+  (type $cell (struct (field $value (mut i32)) (field $next (mut (ref null $cell)))))
+  (global $first (mut (ref null $cell)) (ref.null $cell))
+  (global $last (mut (ref null $cell)) (ref.null $cell))
+
+  (func $push (param $value i32)
+    (local $cell (ref null $cell)) (local $end (ref null $cell))
+    (local.set $cell (struct.new $cell (local.get $value) (ref.null $cell)))
+    (local.set $end (global.get $last))
+    (if (ref.is_null (local.get $end))
+      (then (global.set $first (local.get $cell)))
+      (else (struct.set $cell $next (local.get $end) (local.get $cell))))
+    (global.set $last (local.get $cell)))
+
+  (func $pop (result i32)
+    (local $front (ref null $cell)) (local $next (ref null $cell))
+    (local.set $front (global.get $first))
+    (local.set $next (struct.get $cell $next (local.get $front)))
+    (global.set $first (local.get $next))
+    (if (ref.is_null (local.get $next)) (then (global.set $last (ref.null $cell))))
+    (struct.get $cell $value (local.get $front)))
+
+  (func (export "run") (param $live i32) (param $rounds i32) (param i32) (result i32)
+    (local $round i32) (local $sum i32)
+    (global.set $first (ref.null $cell))
+    (global.set $last (ref.null $cell))
+    (loop $fill
+      (call $push (local.get $round))
+      (local.set $round (i32.add (local.get $round) (i32.const 1)))
+      (br_if $fill (i32.lt_u (local.get $round) (local.get $live))))
+    (local.set $round (i32.const 0))
+    (loop $turn
+      (call $push (local.get $round))
+      (local.set $sum (i32.add (local.get $sum) (call $pop)))
+      (local.set $round (i32.add (local.get $round) (i32.const 1)))
+      (br_if $turn (i32.lt_u (local.get $round) (local.get $rounds))))
+    (local.get $sum))
+)
