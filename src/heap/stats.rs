@@ -36,6 +36,12 @@ pub struct HeapStats {
     pub extern_payloads: u64,
     /// Bytes that those payloads declared to hold.
     pub external_bytes: u64,
+    /// Ephemerons held now, those included whose keys are dead but not found so yet.
+    pub ephemerons: u64,
+    /// Objects registered for finalisation and not found dead, each as often as it is.
+    pub finalizers_registered: u64,
+    /// Objects found dead that wait for their finalisers; they are alive until then.
+    pub finalizers_pending: u64,
     /// Growths refused by the host.
     pub refusals: u64,
     /// Time spent in collections.
@@ -52,15 +58,18 @@ impl GcHeap {
             allocated_bytes: self.allocated_bytes(),
             committed_bytes: u64::from(self.blocks.committed_bytes()),
             used_bytes: u64::from(self.blocks.used_bytes()),
-            extern_payloads: self.externs.len() as u64,
-            external_bytes: self.externs.external_bytes(),
+            extern_payloads: self.weak.externs.len() as u64,
+            external_bytes: self.weak.externs.external_bytes(),
+            ephemerons: self.weak.ephemerons.len() as u64,
+            finalizers_registered: self.weak.finalizers.registered() as u64,
+            finalizers_pending: self.weak.finalizers.pending().len() as u64,
             ..self.stats.clone()
         }
     }
 
     /// What pacing goes by, as of now.
     pub(super) fn counters(&self) -> Counters {
-        let external = self.externs.external_declared() - self.external_at_full;
+        let external = self.weak.externs.external_declared() - self.external_at_full;
         let allocated_bytes = (self.allocated_bytes() - self.allocated_at_full).saturating_add(external);
         let has_minor = self.collector.traits().has_minor;
         let grown_bytes = if has_minor { self.counters.grown_bytes } else { allocated_bytes };
