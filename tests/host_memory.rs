@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use tumulus::collector::BuiltinCollector;
+use tumulus::heap::EphemeronTable;
 use tumulus::testkit::fixture::{Fixture, LEFT};
 use tumulus::testkit::world::{NODE, REFS, SPARSE, VAST};
 use tumulus::testkit::{Settings, Tally};
@@ -54,10 +55,36 @@ fn build(collector: BuiltinCollector) -> Fixture {
     fixture
 }
 
+/// Chains of ephemerons from one element of the array to another, and elements that are registered; some of both dead.
+fn add_weak(fixture: &mut Fixture, table: &EphemeronTable) {
+    for element in 0..2000 {
+        let [key, value] = [element, element + 1].map(|element| fixture.read(fixture.roots[1], 8 + 4 * element));
+        if key != 0 {
+            fixture.heap.insert_ephemeron(table, key, value).expect("memory");
+            fixture.heap.register_finalizer(key).expect("memory");
+        }
+        let (key, value) = (fixture.pair(1, 0).expect("room"), 0);
+        fixture.heap.insert_ephemeron(table, key, value).expect("memory");
+    }
+}
+
+#[test]
+fn a_table_of_ephemerons_is_dropped_without_an_allocation() {
+    let mut fixture = build(BuiltinCollector::default());
+    let table = fixture.heap.new_ephemeron_table().expect("memory");
+    add_weak(&mut fixture, &table);
+    let before = ASKED.get();
+    drop(table);
+    fixture.heap.collect(&mut fixture.roots).expect("a sound heap");
+    assert_eq!((ASKED.get() - before, fixture.heap.stats().ephemerons), (0, 0));
+}
+
 #[test]
 fn a_collection_asks_the_host_for_nothing() {
     for collector in BuiltinCollector::ALL.into_iter().filter(|kind| kind.traits().collects) {
         let mut fixture = build(collector);
+        let table = fixture.heap.new_ephemeron_table().expect("memory");
+        add_weak(&mut fixture, &table);
         // The copying collector obtains its reserve before it begins; that is told apart by doing it twice.
         fixture.collect();
         for round in 0..6 {
@@ -65,6 +92,12 @@ fn a_collection_asks_the_host_for_nothing() {
             fixture.write(fixture.roots[1], 8 + 4 * round, young);
             let holder = fixture.read(fixture.roots[1], 8 + 4 * 50_001);
             fixture.write(holder, LEFT, young);
+            fixture.heap.insert_ephemeron(&table, young, holder).expect("memory");
+            fixture.heap.register_finalizer(young).expect("memory");
+            if round == 4 {
+                // Half of the keys and of what is registered dies, and is kept by its finaliser, with the first cycle.
+                (0..1000).for_each(|place| fixture.write(fixture.roots[1], 8 + 4 * 2 * place, 0));
+            }
             let Fixture { heap, roots, .. } = &mut fixture;
             let before = ASKED.get();
             let collected = if round % 2 == 0 { heap.collect(roots) } else { heap.collect_minor(roots) };

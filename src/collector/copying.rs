@@ -9,7 +9,7 @@ use super::audit::check_untagged;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleReport, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::space::{BlockTable, LargeRun, Window};
-use crate::trace::{Budget, Destinations, Evacuator, Progress, WeakScope};
+use crate::trace::{Budget, Destinations, Evacuator, Progress};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
     name: "copying",
@@ -155,8 +155,7 @@ impl Collector for Copying {
             self.object_bytes,
         );
         roots.visit_roots(&mut evacuator)?;
-        evacuator.drain()?;
-        weak.process(WeakScope::All, &mut |at| evacuator.survivor(at))?;
+        evacuator.settle(*weak)?;
         // What the heap noted of the cycle stays.
         let CycleReport { kind, steps, .. } = **report;
         **report = CycleReport { kind, steps, ..CycleReport::from_evacuation(&evacuator.finish()) };

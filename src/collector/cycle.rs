@@ -48,7 +48,7 @@ pub struct Cycle<'a> {
     pub parts: HeapParts<'a>,
     /// Every reference outside the heap.
     pub roots: &'a mut dyn RootSource,
-    /// Entries to be told which objects survived, before their old places are reused.
+    /// Entries to be asked what they want kept, until they know which objects survived; before old places are reused.
     pub weak: &'a mut dyn WeakEntries,
     /// What the cycle did so far.
     pub report: &'a mut CycleReport,
@@ -79,6 +79,8 @@ pub struct CycleReport {
     pub promoted_bytes: u64,
     /// Bytes of all objects that the cycle left alive; after a minor one, old objects count as alive.
     pub live_bytes: u64,
+    /// Ephemerons whose keys were looked at. Counted by the heap.
+    pub ephemerons: u64,
     /// Steps that the cycle took.
     pub steps: u64,
     /// Non-null root slots seen, by category (in the order of [`RootCategory::ALL`]).
@@ -102,9 +104,9 @@ impl CycleReport {
         }
     }
 
-    /// Bytes that the collector touched: what a collection costs, independent of the machine.
+    /// Bytes that were touched, 8 for each ephemeron: what a collection costs, independent of the machine.
     #[must_use]
     pub fn work_bytes(&self) -> u64 {
-        self.copied_bytes + self.scanned_bytes + self.carded_bytes
+        self.copied_bytes + self.scanned_bytes + self.carded_bytes + 8 * self.ephemerons
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::VMGcRef;
 use crate::space::{BlockTable, GRANULE_BYTES, LargeRun, TableList, Window};
-use crate::trace::{Budget, Marker, Progress, TraceKind, WeakScope};
+use crate::trace::{Budget, Marker, Progress, TraceKind};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
     name: "generational",
@@ -112,8 +112,7 @@ impl Generational {
         self.direct.clear();
         marker.scan_cards()?;
         roots.visit_roots(&mut marker)?;
-        while marker.drain(Budget::UNLIMITED)? == Progress::More {}
-        weak.process(WeakScope::Young, &mut |at| marker.survivor(at))?;
+        while marker.settle(*weak, Budget::UNLIMITED)? == Progress::More {}
         let marked = marking.finish();
         report.add_minor(&marked, self.old_bytes);
         self.old_bytes = report.live_bytes;

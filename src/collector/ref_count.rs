@@ -13,7 +13,7 @@ use crate::error::{Corruption, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::{self, VMGcRef};
 use crate::space::{BlockTable, GRANULE_BYTES, LargeRun, Room, TableList, Window};
-use crate::trace::{Budget, Counter, Counting, Progress, WeakScope};
+use crate::trace::{Budget, Counter, Counting, Progress};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
     name: "ref_count",
@@ -112,7 +112,7 @@ impl RefCount {
         counter.count_cards()?;
         while counter.drain(Budget::UNLIMITED)? == Progress::More {}
         counter.expire()?;
-        weak.process(WeakScope::All, &mut |at| Ok((counting.counts().get(at) > 0).then_some(at)))?;
+        while counter.settle(*weak, Budget::UNLIMITED)? == Progress::More {}
         let counted = *counting.report();
         self.live_bytes = (self.live_bytes + counted.born_bytes).saturating_sub(counted.dead_bytes);
         report.kind = CycleKind::Minor;
@@ -137,10 +137,9 @@ impl RefCount {
             counter.count_cards()?;
             self.phase = Phase::Recount;
         }
-        if counter.drain(budget)? == Progress::More {
+        if counter.settle(*weak, budget)? == Progress::More {
             return Ok(Progress::More);
         }
-        weak.process(WeakScope::All, &mut |at| Ok((counting.counts().get(at) > 0).then_some(at)))?;
         counting.end_recount();
         let counted = *counting.report();
         self.live_bytes = counted.born_bytes;

@@ -5,7 +5,7 @@ use super::{Audit, Cycle, CycleReport, HeapParts, Reason, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::memory::TableSource;
 use crate::space::{BlockTable, LINE_BYTES, LineTable};
-use crate::trace::{Budget, Marker, Marking, Progress, TraceKind, WeakScope};
+use crate::trace::{Budget, Marker, Marking, Progress, TraceKind};
 
 /// A block is sparse if at most one in this many of its lines holds something.
 const SPARSE_DIVISOR: u32 = 4;
@@ -59,10 +59,9 @@ impl Regions {
         }
         // Once objects move the cycle is not left open.
         let budget = if marker.moves() { Budget::UNLIMITED } else { budget };
-        if marker.drain(budget)? == Progress::More {
+        if marker.settle(*weak, budget)? == Progress::More {
             return Ok(Progress::More);
         }
-        weak.process(WeakScope::All, &mut |at| marker.survivor(at))?;
         let marked = self.marking.finish();
         report.add_full(&marked);
         self.sweep(parts);

@@ -160,7 +160,7 @@ impl GcHeap {
     /// If it is no extern object, or does not agree with the entry of the payload that it names.
     pub fn extern_payload(&self, object: u32) -> Result<&(dyn Any + Send + Sync)> {
         let id = self.extern_id(object)?;
-        self.externs.get(id, object).ok_or_else(|| bad_host_id(object))
+        self.weak.externs.get(id, object).ok_or_else(|| bad_host_id(object))
     }
 
     /// The same, to be changed.
@@ -169,7 +169,7 @@ impl GcHeap {
     /// As for [`GcHeap::extern_payload`].
     pub fn extern_payload_mut(&mut self, object: u32) -> Result<&mut (dyn Any + Send + Sync)> {
         let id = self.extern_id(object)?;
-        self.externs.get_mut(id, object).ok_or_else(|| bad_host_id(object))
+        self.weak.externs.get_mut(id, object).ok_or_else(|| bad_host_id(object))
     }
 
     fn extern_id(&self, object: u32) -> Result<u32> {

@@ -160,32 +160,32 @@ impl GcHeap {
         let full = |kind| OutOfMemory {
             kind,
             asked: u64::from(OBJECT_BYTES_MIN),
-            in_use: self.externs.len() as u64,
+            in_use: self.weak.externs.len() as u64,
             limit: u64::from(object::HostId::INDEX_LIMIT),
             largest_free: 0,
         };
         let (refused, no_ids) = (full(OutOfMemoryKind::Host), full(OutOfMemoryKind::HeapFull));
         let is_denied = external_bytes > 0 && self.declare(external_bytes).is_err();
-        if self.externs.is_full() || is_denied {
+        if self.weak.externs.is_full() || is_denied {
             // Payloads of the dead hold ids, and what they declared, until a collection finds them.
             self.collect_or_refusal(CycleKind::Full, Reason::Exhausted, u64::from(OBJECT_BYTES_MIN), roots)?;
         }
         if is_denied {
             self.declare(external_bytes)?;
         }
-        self.externs.reserve().map_err(|_| refused)?;
+        self.weak.externs.reserve().map_err(|_| refused)?;
         let at = match self.try_allocate(VMGcHeader::EXTERN, OBJECT_BYTES_MIN) {
             Some(at) => at,
             None => self.allocate_slow(VMGcHeader::EXTERN, u64::from(OBJECT_BYTES_MIN), roots)?,
         };
-        let id = self.externs.insert(payload, external_bytes, at.get()).map_err(|_| no_ids)?;
+        let id = self.weak.externs.insert(payload, external_bytes, at.get()).map_err(|_| no_ids)?;
         self.store(at.get(), WORD_OFFSET, id.as_raw_u32().to_le_bytes())?;
         Ok(at)
     }
 
     /// Asks the limiter for bytes that a host value holds.
     fn declare(&self, bytes: u64) -> Result<(), OutOfMemory> {
-        let current = self.externs.external_bytes();
+        let current = self.weak.externs.external_bytes();
         let growth = |desired| Growth { kind: ResourceKind::External, current, desired, maximum: None };
         match current.checked_add(bytes) {
             Some(desired) => self.limiter.grow(&growth(desired), || Ok(())),

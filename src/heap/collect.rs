@@ -4,7 +4,6 @@ use core::fmt;
 use std::any::Any;
 use std::time::Instant;
 
-use super::weak_table::WeakTables;
 use super::{GcHeap, HeapConfig};
 use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Pacer, Reason, Request};
 use crate::error::Result;
@@ -73,6 +72,7 @@ impl GcHeap {
         let started = Instant::now();
         let kind = if traits.has_minor { kind } else { CycleKind::Full };
         self.retire();
+        self.weak.begin_cycle();
         let (collector, mut parts) = self.split();
         collector.begin(&mut parts, Request { kind, reason, wanted_bytes })?;
         // What `begin` took counts as part of the first step.
@@ -100,7 +100,7 @@ impl GcHeap {
         stats.live_bytes = report.live_bytes;
         stats.committed_bytes_max = stats.committed_bytes_max.max(committed);
         stats.last_cycle = report;
-        let external = self.externs.external_bytes();
+        let external = self.weak.externs.external_bytes();
         match report.kind {
             CycleKind::Minor => {
                 // What host values declare counts as added with the object that names them.
@@ -141,14 +141,14 @@ impl GcHeap {
     /// The payloads whose extern objects died. Drop them when nothing borrows the heap: they may run any code.
     #[must_use]
     pub fn take_dead_payloads(&mut self) -> Vec<Box<dyn Any + Send + Sync>> {
-        self.externs.take_dead()
+        self.weak.externs.take_dead()
     }
 
     /// Whether [`GcHeap::take_dead_payloads`] has anything to give.
     #[inline]
     #[must_use]
     pub fn has_dead_payloads(&self) -> bool {
-        self.externs.has_dead()
+        self.weak.externs.has_dead()
     }
 }
 
@@ -177,16 +177,16 @@ impl Collection<'_> {
         self.heap.refuse_if_damaged()?;
         let before = self.report;
         self.report.steps += 1;
-        let GcHeap { memory, types, blocks, collector, externs, weaks, creator, limiter, config, .. } = &mut *self.heap;
+        let GcHeap { memory, types, blocks, collector, weak, creator, limiter, config, .. } = &mut *self.heap;
         let source = TableSource::new(&**creator, limiter, blocks.limit_bytes());
         let HeapConfig { poison, move_all, .. } = *config;
         let parts = HeapParts { memory, blocks, types, source, poison, move_all };
-        let mut weak = WeakTables { externs, weaks };
-        let mut cycle = Cycle { parts, roots: &mut *self.roots, weak: &mut weak, report: &mut self.report };
+        let mut cycle = Cycle { parts, roots: &mut *self.roots, weak, report: &mut self.report };
         let progress = match collector.step(&mut cycle, budget) {
             Ok(progress) => progress,
             Err(corruption) => return Err(self.heap.damaged_by(corruption)),
         };
+        self.report.ephemerons = self.heap.weak.ephemerons.looked_at;
         self.heap.note_step(&before, &self.report);
         let pause = started.elapsed();
         self.heap.stats.pause_total += pause;

@@ -8,7 +8,7 @@ use std::collections::TryReserveError;
 
 use crate::error::Corruption;
 use crate::object::HostId;
-use crate::trace::{WeakEntries, WeakScope};
+use crate::trace::{Tracer, WeakScope};
 
 /// A host value behind an externref.
 pub(super) type Payload = Box<dyn Any + Send + Sync>;
@@ -125,15 +125,11 @@ impl ExternTable {
 
 impl ExternTable {
     /// Asks whether the owner of an entry lives, and where.
-    fn process_entry(
-        &mut self,
-        index: u32,
-        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
-    ) -> Result<(), Corruption> {
+    fn process_entry(&mut self, index: u32, tracer: &dyn Tracer) -> Result<(), Corruption> {
         let Some(entry) = self.entries.get_mut(index as usize).filter(|entry| entry.payload.is_some()) else {
             return Ok(());
         };
-        match survivor(entry.owner)? {
+        match tracer.survivor(entry.owner)? {
             Some(owner) => entry.owner = owner,
             None => {
                 self.dead.extend(entry.payload.take());
@@ -148,27 +144,22 @@ impl ExternTable {
         }
         Ok(())
     }
-}
 
-impl WeakEntries for ExternTable {
-    fn process(
-        &mut self,
-        scope: WeakScope,
-        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
-    ) -> Result<(), Corruption> {
+    /// Asks for each object in `scope` where it is now, and queues the payloads of those that are dead.
+    pub(super) fn process(&mut self, scope: WeakScope, tracer: &dyn Tracer) -> Result<(), Corruption> {
         match scope {
             WeakScope::Young => {
                 // In index order, as in a full cycle; freed entries are used again from the last freed on.
                 self.born.sort_unstable();
                 for place in 0..self.born.len() {
                     let index = self.born.get(place).copied().unwrap_or(u32::MAX);
-                    self.process_entry(index, survivor)?;
+                    self.process_entry(index, tracer)?;
                 }
             }
             WeakScope::All => {
                 // There are fewer entries than ids.
                 for index in 0..u32::try_from(self.entries.len()).unwrap_or(HostId::INDEX_LIMIT) {
-                    self.process_entry(index, survivor)?;
+                    self.process_entry(index, tracer)?;
                 }
             }
         }
@@ -180,6 +171,22 @@ impl WeakEntries for ExternTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::{RootCategory, RootVisitor};
+
+    /// A trace that found alive what lies above this offset.
+    struct Above(u32);
+
+    impl RootVisitor for Above {
+        fn visit(&mut self, _category: RootCategory, _slots: &mut [u32]) -> Result<(), Corruption> {
+            Ok(())
+        }
+    }
+
+    impl Tracer for Above {
+        fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+            Ok((at > self.0).then_some(at))
+        }
+    }
 
     /// The list went away with what was taken, and the next collection had to ask the host for another.
     #[test]
@@ -189,7 +196,7 @@ mod tests {
             table.reserve().unwrap();
             assert!(table.insert(Box::new(owner), 0, 8 * owner).is_ok());
         }
-        table.process(WeakScope::All, &mut |at| Ok((at > 40).then_some(at))).unwrap();
+        table.process(WeakScope::All, &Above(40)).unwrap();
         assert_eq!((table.take_dead().len(), table.len()), (5, 5));
         assert!(table.dead.capacity() >= table.live);
     }

@@ -14,11 +14,15 @@ mod bulk;
 mod cast;
 mod collect;
 mod config;
+mod ephemeron_cycle;
+mod ephemerons;
 mod exception;
 mod extern_table;
+mod finalizers;
 mod stats;
 mod typed_ref;
 mod verify;
+mod weak_entries;
 mod weak_table;
 
 use core::num::NonZeroU32;
@@ -28,11 +32,11 @@ use std::sync::Arc;
 pub use cast::CastTarget;
 pub use collect::Collection;
 pub use config::HeapConfig;
+pub use ephemerons::EphemeronTable;
 pub use stats::HeapStats;
 
 use self::exception::TagTable;
-use self::extern_table::ExternTable;
-use self::weak_table::WeakTable;
+use self::weak_entries::WeakTables;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
@@ -53,9 +57,8 @@ pub struct GcHeap {
     types: TypeTable,
     blocks: BlockTable,
     collector: Box<dyn Collector>,
-    externs: ExternTable,
+    weak: WeakTables,
     tags: TagTable,
-    weaks: WeakTable,
     pacer: Pacer,
     stats: HeapStats,
     config: HeapConfig,
@@ -99,14 +102,13 @@ impl GcHeap {
             types: TypeTable::new(),
             blocks: BlockTable::new(config.max_bytes),
             collector,
-            externs: ExternTable::default(),
             pacer: Pacer::new(config.pacing),
             counters: Counters::default(),
             charged_at_full: 0,
             charged_at_cycle: 0,
             external_seen: 0,
             tags: TagTable::default(),
-            weaks: WeakTable::default(),
+            weak: WeakTables::default(),
             stats: HeapStats::default(),
             creator,
             limiter: Limiter::default(),

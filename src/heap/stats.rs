@@ -36,6 +36,12 @@ pub struct HeapStats {
     pub extern_payloads: u64,
     /// Bytes that those payloads declared to hold.
     pub external_bytes: u64,
+    /// Ephemerons held now, those included whose keys are dead but not found so yet.
+    pub ephemerons: u64,
+    /// Objects registered for finalisation and not found dead, each as often as it is.
+    pub finalizers_registered: u64,
+    /// Objects found dead that wait for their finalisers; they are alive until then.
+    pub finalizers_pending: u64,
     /// Growths refused by the host.
     pub refusals: u64,
     /// Time spent in collections.
@@ -52,8 +58,11 @@ impl GcHeap {
             allocated_bytes: self.allocated_bytes(),
             committed_bytes: u64::from(self.blocks.committed_bytes()),
             used_bytes: u64::from(self.blocks.used_bytes()),
-            extern_payloads: self.externs.len() as u64,
-            external_bytes: self.externs.external_bytes(),
+            extern_payloads: self.weak.externs.len() as u64,
+            external_bytes: self.weak.externs.external_bytes(),
+            ephemerons: self.weak.ephemerons.len() as u64,
+            finalizers_registered: self.weak.finalizers.registered() as u64,
+            finalizers_pending: self.weak.finalizers.pending().len() as u64,
             ..self.stats.clone()
         }
     }
@@ -68,7 +77,7 @@ impl GcHeap {
 
     /// What was ever allocated, and declared by host values.
     pub(super) fn charged_bytes(&self) -> u64 {
-        self.allocated_bytes().saturating_add(self.externs.external_declared())
+        self.allocated_bytes().saturating_add(self.weak.externs.external_declared())
     }
 
     /// Bytes of all objects ever allocated, those in the open window included.

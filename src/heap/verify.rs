@@ -2,6 +2,8 @@
 //!
 //! Shares nothing with the collectors: its own stack, its own account of what it has seen, its own decoding.
 
+use std::collections::BTreeMap;
+
 use super::{CastTarget, GcHeap};
 use crate::collector::Audit;
 use crate::error::{Corruption, CorruptionKind, Result};
@@ -10,7 +12,8 @@ use crate::trace::{Look, RootCategory, RootSource};
 use crate::types::{CompositeType, HeapType, RefType, StorageType, ValType};
 
 impl GcHeap {
-    /// Checks everything reachable from `roots`: references lead to whole objects that do not overlap and lie where
+    /// Checks everything reachable from `roots`, from the objects that wait for their finalisers, and from the values of
+    /// ephemerons whose keys are reachable: references lead to whole objects that do not overlap and lie where
     /// objects may, headers are those of objects at rest, fields hold what their types allow, extern objects and
     /// payloads agree, and the collector's own invariants hold. Changes nothing.
     ///
@@ -22,6 +25,7 @@ impl GcHeap {
             .visit_roots(&mut Look(|_: RootCategory, slots: &mut [u32]| {
                 slots.iter().try_for_each(|&raw| verifier.reference(raw))
             }))
+            .and_then(|()| self.weak.finalizers.pending().iter().try_for_each(|&raw| verifier.reference(raw)))
             .and_then(|()| verifier.run())
             .and_then(|()| {
                 let mut audit = Audit::new(&self.blocks);
@@ -39,6 +43,8 @@ struct Verifier<'h> {
     /// One bit for each 8 bytes: an object covers them.
     covered: Vec<u64>,
     pending: Vec<u32>,
+    /// Values of ephemerons by key, of keys that were not met yet.
+    ephemerons: BTreeMap<u32, Vec<u32>>,
 }
 
 fn broken<T>(what: &'static str, at: u32) -> Result<T, Corruption> {
@@ -52,7 +58,11 @@ fn holds(condition: bool, what: &'static str, at: u32) -> Result<(), Corruption>
 impl<'h> Verifier<'h> {
     fn new(heap: &'h GcHeap) -> Verifier<'h> {
         let words = heap.memory.byte_size().div_ceil(8 * 64);
-        Verifier { heap, starts: vec![0; words], covered: vec![0; words], pending: Vec::new() }
+        let mut ephemerons: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, value) in heap.weak.ephemerons.keys_and_values() {
+            ephemerons.entry(key).or_default().push(value);
+        }
+        Verifier { heap, starts: vec![0; words], covered: vec![0; words], pending: Vec::new(), ephemerons }
     }
 
     /// Notes a reference that was found somewhere.
@@ -70,10 +80,22 @@ impl<'h> Verifier<'h> {
 
     /// Checks all objects reachable from the references noted. Each is pushed once, so this ends.
     fn run(&mut self) -> Result<(), Corruption> {
+        // An `i31` is always alive.
+        let is_number = |key: &u32| key & 1 != 0;
+        let numbers: Vec<_> = self.ephemerons.keys().copied().filter(is_number).collect();
+        numbers.into_iter().try_for_each(|key| self.key(key))?;
         while let Some(at) = self.pending.pop() {
             self.object(at)?;
+            self.key(at)?;
         }
-        Ok(())
+        let mut dead = self.ephemerons.keys();
+        dead.try_for_each(|&key| holds(self.heap.header(key)?.kind().is_some(), "ephemeron of no key", key))
+    }
+
+    /// Notes the values that an object, or an `i31`, keeps alive as a key.
+    fn key(&mut self, key: u32) -> Result<(), Corruption> {
+        let values = self.ephemerons.remove(&key).unwrap_or_default();
+        values.into_iter().try_for_each(|value| self.reference(value))
     }
 
     fn word(&self, at: u32) -> Result<u32, Corruption> {
@@ -102,7 +124,7 @@ impl<'h> Verifier<'h> {
         holds(header.ty().bits() == 0, "extern object with a type", at)?;
         self.cover(at, 8)?;
         let id = self.word(at + WORD_OFFSET)?;
-        holds(self.heap.externs.get(id, at).is_some(), "extern object without its payload", at)
+        holds(self.heap.weak.externs.get(id, at).is_some(), "extern object without its payload", at)
     }
 
     fn typed_object(&mut self, at: u32, header: VMGcHeader, kind: VMGcKind) -> Result<(), Corruption> {

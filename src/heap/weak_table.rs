@@ -4,10 +4,9 @@
 //! object's place is used again, so that no entry ever leads to another object.
 
 use super::GcHeap;
-use super::extern_table::ExternTable;
 use crate::error::{Corruption, OutOfMemory, OutOfMemoryKind, Result};
 use crate::object::{self, VMGcRef};
-use crate::trace::{WeakEntries, WeakScope};
+use crate::trace::{Tracer, WeakScope};
 
 /// Weak references by id.
 #[derive(Debug, Default)]
@@ -26,16 +25,10 @@ struct Entry {
     is_in_born: bool,
 }
 
-impl GcHeap {
-    /// The id of a new weak reference to what the raw reference leads to. An `i31` never dies.
-    ///
-    /// # Errors
-    /// If the reference leads to no object, or the host has no memory.
-    pub fn new_weak(&mut self, raw: u32) -> Result<u32> {
-        if raw & VMGcRef::I31_TAG == 0 {
-            object::decode(self.memory.bytes(), &self.types, raw)?;
-        }
-        let WeakTable { entries, free, born } = &mut self.weaks;
+impl WeakTable {
+    /// The id of a new entry for the raw reference.
+    pub(super) fn insert(&mut self, raw: u32) -> Result<u32, OutOfMemory> {
+        let WeakTable { entries, free, born } = self;
         let id = match free.pop() {
             Some(id) => id,
             None => {
@@ -57,74 +50,96 @@ impl GcHeap {
         Ok(id)
     }
 
-    /// The raw reference to what the weak reference `id` leads to; `None` if that is dead, or there is no such id.
-    ///
-    /// Root it before the next safe point.
-    #[inline]
-    #[must_use]
-    pub fn weak_target(&self, id: u32) -> Option<u32> {
-        self.weaks.entries.get(id as usize).map(|entry| entry.target).filter(|&target| target != 0)
+    /// Entries that are not free, those whose objects died included.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
     }
 
-    /// Gives up the weak reference `id`, which must not be used from here on.
-    pub fn release_weak(&mut self, id: u32) {
-        let WeakTable { entries, free, .. } = &mut self.weaks;
+    /// Gives up the entry `id`, which must not be used from here on.
+    pub(super) fn release(&mut self, id: u32) {
+        let WeakTable { entries, free, .. } = self;
         let is_any_used = free.len() < entries.len();
         if let Some(entry) = entries.get_mut(id as usize).filter(|_| is_any_used) {
             entry.target = 0;
             free.push(id);
         }
     }
-}
 
-#[cold]
-fn no_memory(in_use: usize) -> OutOfMemory {
-    let (in_use, limit) = (in_use as u64, u64::from(u32::MAX));
-    OutOfMemory { kind: OutOfMemoryKind::Host, asked: 1, in_use, limit, largest_free: 0 }
-}
-
-impl WeakEntries for WeakTable {
-    fn process(
+    /// Asks for each object in `scope` where it is now. Those that are dead are given to `dead`, with their ids.
+    pub(super) fn process(
         &mut self,
         scope: WeakScope,
-        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
+        tracer: &dyn Tracer,
+        dead: &mut dyn FnMut(u32, u32),
     ) -> Result<(), Corruption> {
         let WeakTable { entries, born, .. } = self;
-        let mut process = |entry: &mut Entry| {
+        let mut process = |id: usize, entry: &mut Entry| {
             if entry.target != 0 && entry.target & VMGcRef::I31_TAG == 0 {
-                entry.target = survivor(entry.target)?.unwrap_or(0);
+                let target = tracer.survivor(entry.target)?.unwrap_or(0);
+                let before = core::mem::replace(&mut entry.target, target);
+                if target == 0 {
+                    // There are no more entries than ids.
+                    dead(u32::try_from(id).unwrap_or(u32::MAX), before);
+                }
             }
             Ok(())
         };
         match scope {
             WeakScope::Young => {
                 born.sort_unstable();
-                born.iter().try_for_each(|&id| entries.get_mut(id as usize).map_or(Ok(()), &mut process))?;
+                let mut born = born.iter().map(|&id| id as usize);
+                born.try_for_each(|id| entries.get_mut(id).map_or(Ok(()), |entry| process(id, entry)))
             }
-            WeakScope::All => entries.iter_mut().try_for_each(process)?,
+            WeakScope::All => entries.iter_mut().enumerate().try_for_each(|(id, entry)| process(id, entry)),
         }
-        for id in born.drain(..) {
-            if let Some(entry) = entries.get_mut(id as usize) {
+    }
+
+    /// Notes that a cycle decided on everything born until now.
+    pub(super) fn end_cycle(&mut self) {
+        for id in self.born.drain(..) {
+            if let Some(entry) = self.entries.get_mut(id as usize) {
                 entry.is_in_born = false;
             }
+        }
+    }
+}
+
+impl GcHeap {
+    /// The id of a new weak reference to what the raw reference leads to. An `i31` never dies.
+    ///
+    /// # Errors
+    /// If the reference leads to no object, or the host has no memory.
+    pub fn new_weak(&mut self, raw: u32) -> Result<u32> {
+        self.check_reference(raw)?;
+        Ok(self.weak.handles.insert(raw)?)
+    }
+
+    /// The raw reference to what the weak reference `id` leads to; `None` if that is dead, or there is no such id.
+    ///
+    /// Root it before the next safe point.
+    #[inline]
+    #[must_use]
+    pub fn weak_target(&self, id: u32) -> Option<u32> {
+        self.weak.handles.entries.get(id as usize).map(|entry| entry.target).filter(|&target| target != 0)
+    }
+
+    /// Gives up the weak reference `id`, which must not be used from here on.
+    pub fn release_weak(&mut self, id: u32) {
+        self.weak.handles.release(id);
+    }
+
+    /// Checks that a reference which something outside the heap is to hold leads to an object, or is an `i31`.
+    pub(super) fn check_reference(&self, raw: u32) -> Result<(), Corruption> {
+        if raw & VMGcRef::I31_TAG == 0 {
+            object::decode(self.memory.bytes(), &self.types, raw)?;
         }
         Ok(())
     }
 }
 
-/// Everything of a heap that names objects without keeping them alive.
-pub(super) struct WeakTables<'a> {
-    pub(super) externs: &'a mut ExternTable,
-    pub(super) weaks: &'a mut WeakTable,
-}
-
-impl WeakEntries for WeakTables<'_> {
-    fn process(
-        &mut self,
-        scope: WeakScope,
-        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
-    ) -> Result<(), Corruption> {
-        self.externs.process(scope, survivor)?;
-        self.weaks.process(scope, survivor)
-    }
+/// The host has no memory for one entry more than `in_use`.
+#[cold]
+pub(super) fn no_memory(in_use: usize) -> OutOfMemory {
+    let (in_use, limit) = (in_use as u64, u64::from(u32::MAX));
+    OutOfMemory { kind: OutOfMemoryKind::Host, asked: 1, in_use, limit, largest_free: 0 }
 }

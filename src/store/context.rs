@@ -4,8 +4,9 @@ use std::fmt;
 
 use hashbrown::HashMap;
 
+use super::finalizers::Finalizers;
 use super::func::HostFunc;
-use super::{GcStore, Store, StoreOpaque};
+use super::{Store, StoreOpaque};
 use crate::error::Result;
 use crate::heap::HeapStats;
 
@@ -16,6 +17,7 @@ pub(crate) struct StoreInner<T> {
     pub(super) hosts: Vec<HostFunc<T>>,
     /// The raw ids of those host functions that are shared with other stores, by the address of their closures.
     pub(super) linked: HashMap<usize, u32>,
+    pub(super) finalizers: Finalizers<T>,
     pub(super) data: T,
 }
 
@@ -76,12 +78,14 @@ impl<'a, T> StoreContextMut<'a, T> {
         self.0.opaque.heap.stats()
     }
 
-    /// Collects garbage now.
+    /// Collects garbage now, and runs the finalisers of what was found dead.
     ///
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.
     pub fn gc(&mut self) -> Result<()> {
-        GcStore(self.opaque_mut()).gc()
+        let collected = self.0.opaque.collect();
+        self.run_finalizers()?;
+        collected
     }
 
     /// All of the store but the embedder's data.
@@ -129,12 +133,20 @@ impl<T> Caller<'_, T> {
         self.0.heap_stats()
     }
 
-    /// Collects garbage now.
+    /// Collects garbage now, and runs the finalisers of what was found dead.
     ///
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.
     pub fn gc(&mut self) -> Result<()> {
         self.0.gc()
+    }
+
+    /// Runs the finalisers of objects that were found dead: see [`StoreContextMut::run_finalizers`].
+    ///
+    /// # Errors
+    /// If the heap is damaged.
+    pub fn run_finalizers(&mut self) -> Result<usize> {
+        self.0.run_finalizers()
     }
 }
 
@@ -219,6 +231,18 @@ impl<'a, T> From<&'a Store<T>> for StoreContext<'a, T> {
 impl<'a, T> From<&'a mut Store<T>> for StoreContextMut<'a, T> {
     fn from(store: &'a mut Store<T>) -> StoreContextMut<'a, T> {
         store.as_context_mut()
+    }
+}
+
+impl<'a, T> From<&'a StoreContextMut<'_, T>> for StoreContext<'a, T> {
+    fn from(context: &'a StoreContextMut<'_, T>) -> StoreContext<'a, T> {
+        context.as_context()
+    }
+}
+
+impl<'a, T> From<&'a mut StoreContextMut<'_, T>> for StoreContextMut<'a, T> {
+    fn from(context: &'a mut StoreContextMut<'_, T>) -> StoreContextMut<'a, T> {
+        context.reborrow()
     }
 }
 

@@ -96,7 +96,8 @@ impl Func {
         self.entity_in(opaque).expect("a function of this store").signature().clone()
     }
 
-    /// Calls the function with arguments of its parameters' types and leaves what it returns in `results`.
+    /// Calls the function with arguments of its parameters' types and leaves what it returns in `results`. When the
+    /// outermost call of a store returns, the finalisers of what was found dead meanwhile run.
     ///
     /// # Errors
     /// If the number or the types of arguments or the number of results do not match, something belongs to another
@@ -109,11 +110,17 @@ impl Func {
         check_count("results", ty.results().len(), results.len())?;
         let raw_params = to_raw(&inner.opaque, params, ty.params())?;
         let mut raw_results = RawValues::with_capacity(results.len());
-        invoke(inner, self.raw, &raw_params, &mut raw_results)?;
-        for ((result, &raw), &ty) in results.iter_mut().zip(&raw_results).zip(ty.results()) {
-            *result = Val::from_raw(&mut inner.opaque, raw, ty)?;
+        let returned = invoke(inner, self.raw, &raw_params, &mut raw_results).and_then(|()| {
+            for ((result, &raw), &ty) in results.iter_mut().zip(&raw_results).zip(ty.results()) {
+                *result = Val::from_raw(&mut inner.opaque, raw, ty)?;
+            }
+            Ok(())
+        });
+        // The results are rooted now.
+        if inner.opaque.host_depth == 0 {
+            inner.finalize()?;
         }
-        Ok(())
+        returned
     }
 
     /// The function with a static type, checked once.

@@ -62,7 +62,8 @@ impl<'a> GcStore<'a> {
         Ok(Typed::new(reference(self.0.allocate_array(ty, len)?.at)?))
     }
 
-    /// Collects garbage now. References that are in no root are stale afterwards.
+    /// Collects garbage now. References that are in no root are stale afterwards. Finalisers wait for
+    /// [`StoreContextMut::run_finalizers`].
     ///
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.

@@ -9,6 +9,9 @@
 //! [`ArrayRefPre`], [`Field`]), as plain Rust values; or many at a time, as slices and views of an array's elements.
 //! Runtimes that keep references themselves go through [`GcStore`] and [`AutoAssertNoGc`].
 //!
+//! What is to live only as long as something else: [`WeakRooted`] handles, the values of an [`EphemeronTable`], and
+//! objects with a finaliser ([`Rooted::register_finalizer`], which says when those run).
+//!
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a `GuestRunner`.
 
 #![deny(unsafe_code)]
@@ -19,9 +22,11 @@ mod array_ref;
 mod config;
 mod context;
 mod engine;
+mod ephemerons;
 mod exception;
 mod extern_ref;
 mod field;
+mod finalizers;
 mod frames;
 mod func;
 mod functions;
@@ -54,6 +59,7 @@ pub use array_data::{ArrayView, ArrayViewMut};
 pub use config::{CollectorChoice, Config};
 pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
 pub use engine::Engine;
+pub use ephemerons::EphemeronTable;
 pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
 pub use field::{Field, FieldValue};
@@ -92,6 +98,7 @@ pub use crate::memory::MemoryAccessError;
 #[cfg(target_has_atomic = "64")]
 pub use crate::memory::SharedMemory;
 
+use self::finalizers::Finalizers;
 use crate::error::Result;
 use crate::heap::HeapStats;
 use crate::memory::{Limiter, ResourceLimiter};
@@ -99,7 +106,7 @@ use crate::trace::{RootCategory, RootSource};
 
 /// A heap and everything that instances in it can refer to, with the embedder's own `T`.
 ///
-/// `Send` if `T` is. Dropped without a collection; host payloads are dropped with it.
+/// `Send` if `T` is. Dropped without a collection; host payloads are dropped with it, and no finaliser runs.
 pub struct Store<T> {
     inner: Box<StoreInner<T>>,
 }
@@ -116,6 +123,7 @@ impl<T> Store<T> {
                 opaque: StoreOpaque::new(engine),
                 hosts: Vec::new(),
                 linked: HashMap::new(),
+                finalizers: Finalizers::default(),
                 data,
             }),
         }
@@ -145,12 +153,20 @@ impl<T> Store<T> {
         &self.inner.opaque.engine
     }
 
-    /// Collects garbage now.
+    /// Collects garbage now, and runs the finalisers of what was found dead.
     ///
     /// # Errors
     /// If memory that the collection needs is refused, or the heap is damaged.
     pub fn gc(&mut self) -> Result<()> {
-        GcStore(&mut self.inner.opaque).gc()
+        self.as_context_mut().gc()
+    }
+
+    /// Runs the finalisers of objects that were found dead: see [`StoreContextMut::run_finalizers`].
+    ///
+    /// # Errors
+    /// If the heap is damaged.
+    pub fn run_finalizers(&mut self) -> Result<usize> {
+        self.as_context_mut().run_finalizers()
     }
 
     /// Checks the whole heap from all roots.
@@ -170,7 +186,7 @@ impl<T> Store<T> {
 
     /// How many references each kind of root holds now, nulls not counted, in the order of [`RootCategory::ALL`]: where
     /// to look for a leak. As of the last collection they are in its report
-    /// ([`HeapStats::last_cycle`](crate::heap::HeapStats)).
+    /// ([`HeapStats::last_cycle`](crate::heap::HeapStats)). Ephemerons are counted whether their keys live or not.
     #[must_use]
     pub fn root_counts(&mut self) -> [u64; RootCategory::ALL.len()] {
         let mut counts = [0; RootCategory::ALL.len()];
@@ -180,6 +196,9 @@ impl<T> Store<T> {
         };
         let counted = self.inner.opaque.roots.visit_roots(&mut count);
         debug_assert!(counted.is_ok(), "counting finds no fault");
+        let HeapStats { finalizers_pending, ephemerons, .. } = self.heap_stats();
+        counts[RootCategory::Finalizers as usize] = finalizers_pending;
+        counts[RootCategory::Ephemerons as usize] = ephemerons;
         counts
     }
 

@@ -2,6 +2,9 @@
 //!
 //! It has no offsets, no windows, no barriers and no collector, so it cannot share a mistake with the heap.
 
+use std::collections::{BTreeMap, VecDeque};
+
+use super::program::{EPHEMERON_TABLES, WEAKS};
 use super::world::{BYTES, EXTERNS, NODE, PAIR, Wanted, World};
 
 /// What a reference slot or a root holds.
@@ -46,13 +49,29 @@ pub struct Model {
     pub roots: Vec<Value>,
     /// The tables, whose slots are roots too.
     pub tables: Vec<Vec<Value>>,
+    /// The weak references, null where there is none or its object was found dead.
+    pub weaks: [Value; WEAKS],
+    /// Keys and what they keep alive, by table.
+    pub ephemerons: [Vec<(Value, Value)>; EPHEMERON_TABLES],
+    /// What is registered for finalisation, by the heap's ids.
+    pub registered: BTreeMap<u32, Value>,
+    /// What was registered, found dead, and waits: it is alive until then.
+    pub pending: VecDeque<(u32, Value)>,
 }
 
 impl Model {
     /// An empty heap with `roots` null roots and `tables` empty tables.
     #[must_use]
     pub fn new(roots: usize, tables: usize) -> Model {
-        Model { objects: Vec::new(), roots: vec![Value::Null; roots], tables: vec![Vec::new(); tables] }
+        Model {
+            objects: Vec::new(),
+            roots: vec![Value::Null; roots],
+            tables: vec![Vec::new(); tables],
+            weaks: [Value::Null; WEAKS],
+            ephemerons: Default::default(),
+            registered: BTreeMap::new(),
+            pending: VecDeque::new(),
+        }
     }
 
     /// A new object with all cells zero or null, by its number.
@@ -107,24 +126,36 @@ impl Model {
         held.get(usize::from(choice) % held.len().max(1)).copied()
     }
 
-    /// The numbers of the objects that the roots reach.
+    /// The numbers of the objects that are alive: those that the roots reach, what waits to be finalised, and what living
+    /// keys keep alive.
     #[must_use]
     pub fn reachable(&self) -> Vec<usize> {
         let mut seen = vec![false; self.objects.len()];
         let mut pending: Vec<_> = self.roots.iter().chain(self.tables.iter().flatten()).copied().collect();
+        pending.extend(self.pending.iter().map(|&(_, value)| value));
+        let mut waiting: Vec<_> = self.ephemerons.iter().flatten().copied().collect();
         let mut reached = Vec::new();
-        while let Some(value) = pending.pop() {
-            if let Value::Object(number) = value
-                && !std::mem::replace(&mut seen[number], true)
-            {
-                reached.push(number);
-                pending.extend(self.objects[number].cells.iter().filter_map(|cell| match cell {
-                    Cell::Ref(value) => Some(*value),
-                    Cell::Number(_) => None,
-                }));
+        loop {
+            while let Some(value) = pending.pop() {
+                if let Value::Object(number) = value
+                    && !std::mem::replace(&mut seen[number], true)
+                {
+                    reached.push(number);
+                    pending.extend(self.objects[number].cells.iter().filter_map(|cell| match cell {
+                        Cell::Ref(value) => Some(*value),
+                        Cell::Number(_) => None,
+                    }));
+                }
             }
+            // As often as need be: there are few.
+            let lives = |key: Value| !matches!(key, Value::Object(number) if !seen[number]);
+            let (kept, dead): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|&(key, _)| lives(key));
+            if kept.is_empty() {
+                return reached;
+            }
+            pending.extend(kept.into_iter().map(|(_, value)| value));
+            waiting = dead;
         }
-        reached
     }
 }
 

@@ -15,7 +15,13 @@ const TABLE_CATEGORIES: [RootCategory; TABLES] = [RootCategory::Globals, RootCat
 const SLOTS_EACH: usize = ROOTS / SLOT_CATEGORIES.len();
 
 const _: () = assert!(SLOTS_EACH * SLOT_CATEGORIES.len() == ROOTS, "each slot has a category");
-const _: () = assert!(SLOT_CATEGORIES.len() + TABLES == RootCategory::ALL.len(), "each category has slots");
+/// Those that the heap shows itself.
+const HEAP_CATEGORIES: [RootCategory; 2] = [RootCategory::Finalizers, RootCategory::Ephemerons];
+
+const _: () = assert!(
+    SLOT_CATEGORIES.len() + TABLES + HEAP_CATEGORIES.len() == RootCategory::ALL.len(),
+    "each category has slots"
+);
 
 /// The roots of a program: three plain slots in each of five categories, and a table in each of the other three.
 ///

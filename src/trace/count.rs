@@ -7,8 +7,9 @@
 
 use super::relocate::{arm, check_fits_block, check_fits_run};
 use super::scan::Scan;
+use super::weak::settle;
 use super::work_list::{Task, WorkList};
-use super::{Budget, Progress, RootCategory, RootVisitor};
+use super::{Budget, Progress, RootCategory, RootVisitor, Tracer, WeakEntries, WeakScope};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
@@ -230,6 +231,20 @@ impl<'a> Counter<'a> {
         self.scan_all(budget)
     }
 
+    /// Counts what was reached, and what is reached from there, and what `weak` wants kept, until all is counted or
+    /// `budget` is spent; the weak entries are decided on when it is done. Comes after [`Counter::expire`] at an epoch's
+    /// end: what has died since its beginning can be kept still.
+    ///
+    /// # Errors
+    /// If the heap's bytes are not sound.
+    pub fn settle(&mut self, weak: &mut dyn WeakEntries, budget: Budget) -> Result<Progress, Corruption> {
+        let before = self.counting.report.scanned_bytes;
+        let progress = settle(self, weak, WeakScope::All, budget)?;
+        let Counted { born_bytes, scanned_bytes, .. } = &mut self.counting.report;
+        *born_bytes += *scanned_bytes - before;
+        Ok(progress)
+    }
+
     /// Counts the references in those parts of large arrays that were overwritten. In a recount their arrays are scanned
     /// as a whole, and the cards only taken away.
     ///
@@ -278,6 +293,7 @@ impl<'a> Counter<'a> {
             }
         }
         while self.scan_all(Budget::UNLIMITED)? == Progress::More {}
+        self.is_dying = false;
         Ok(())
     }
 
@@ -360,6 +376,10 @@ impl<'a> Scan<'a> for Counter<'a> {
         &mut self.counting.work
     }
 
+    fn scanned_bytes(&self) -> u64 {
+        self.counting.report.scanned_bytes
+    }
+
     fn fetches_ahead(&self) -> bool {
         true
     }
@@ -389,8 +409,8 @@ impl<'a> Scan<'a> for Counter<'a> {
             }
             arm(self.bytes, at, info);
         }
-        // Living objects, those written to, and dying ones: each kind fits into what is in use.
-        if self.counting.report.scanned_bytes > 3 * self.used_bytes {
+        // Living objects, those written to, dying ones and those kept after all: each kind fits into what is in use.
+        if self.counting.report.scanned_bytes > 4 * self.used_bytes {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
         }
         Ok(())
@@ -427,5 +447,12 @@ impl RootVisitor for Counter<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What counts lives, and stays where it is.
+impl Tracer for Counter<'_> {
+    fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+        Ok((self.counting.counts.get(at) > 0).then_some(at))
     }
 }

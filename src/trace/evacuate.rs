@@ -7,10 +7,10 @@
 use core::ops::Range;
 
 use super::relocate::{check_fits_block, forwarded, move_object};
-use super::{RootCategory, RootVisitor};
+use super::{RootCategory, RootVisitor, Tracer, WeakEntries, WeakScope};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
-use crate::object::{self, ObjectInfo, TypeTable};
+use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
 use crate::space::{Block, BlockTable, GRANULE_BYTES, TableList, Window};
 
 /// The blocks that an evacuation fills, in the order of filling: the queue of Cheney's scan.
@@ -84,6 +84,15 @@ pub struct Evacuation {
     pub roots: [u64; RootCategory::ALL.len()],
 }
 
+/// How far Cheney's scan has come.
+#[derive(Debug, Default)]
+struct Place {
+    /// Which of the blocks filled it is in.
+    block: usize,
+    /// Up to where; 0 at the block's start.
+    at: u32,
+}
+
 /// An evacuation under way.
 #[derive(Debug)]
 pub struct Evacuator<'a> {
@@ -109,45 +118,42 @@ impl<'a> Evacuator<'a> {
         Evacuator { bytes, types, blocks, destinations, source_bytes, done: Evacuation::default() }
     }
 
-    /// Moves everything that was reached so far, with all that is reachable from it.
+    /// Moves everything that was reached so far, with all that is reachable from it and what `weak` wants kept, and
+    /// decides on the weak entries.
     ///
     /// # Errors
     /// If the heap's bytes are not sound.
-    pub fn drain(&mut self) -> Result<(), Corruption> {
-        let mut next = 0;
-        let mut at = 0;
+    pub fn settle(&mut self, weak: &mut dyn WeakEntries) -> Result<(), Corruption> {
+        let mut place = Place::default();
         loop {
-            match self.destinations.filled(next) {
-                Some(block) if at < block.end => at = self.scan(at.max(block.start))?,
-                Some(_) if next + 1 < self.destinations.filled.len() => {
-                    next += 1;
-                    at = 0;
-                }
-                _ => match self.destinations.large.pop() {
-                    Some([large]) => {
-                        self.scan(large)?;
-                    }
-                    None => return Ok(()),
-                },
+            if weak.is_watching() {
+                self.drain(&mut place, &mut |raw| weak.reached(raw))?;
+            } else {
+                self.drain(&mut place, &mut |_| {})?;
+            }
+            if !weak.keep(WeakScope::All, self)? {
+                return Ok(());
             }
         }
     }
 
-    /// Where the object at `at` is now, if it was reached; valid after [`Evacuator::drain`].
-    ///
-    /// # Errors
-    /// If a forwarding word is not sound.
-    pub fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
-        let state = self.blocks.granule_at(at);
-        if !state.is_block() {
-            return Ok((state.is_large_start() && state.is_tagged()).then_some(at));
-        }
-        if !state.is_tagged() {
-            return Ok(Some(at));
-        }
-        match forwarded(self.bytes, at) {
-            Some(target) => self.forwarding_target(target, at).map(Some),
-            None => Ok(None),
+    /// Scans what was copied or marked and not scanned yet, from `place` on. Tells of each reference that it follows what
+    /// it was before.
+    fn drain(&mut self, place: &mut Place, reached: &mut impl FnMut(u32)) -> Result<(), Corruption> {
+        loop {
+            match self.destinations.filled(place.block) {
+                Some(block) if place.at < block.end => place.at = self.scan(place.at.max(block.start), reached)?,
+                Some(_) if place.block + 1 < self.destinations.filled.len() => {
+                    place.block += 1;
+                    place.at = 0;
+                }
+                _ => match self.destinations.large.pop() {
+                    Some([large]) => {
+                        self.scan(large, reached)?;
+                    }
+                    None => return Ok(()),
+                },
+            }
         }
     }
 
@@ -158,7 +164,7 @@ impl<'a> Evacuator<'a> {
     }
 
     /// Forwards the references of the object at `at` and gives the offset behind it.
-    fn scan(&mut self, at: u32) -> Result<u32, Corruption> {
+    fn scan(&mut self, at: u32, reached: &mut impl FnMut(u32)) -> Result<u32, Corruption> {
         let info = object::decode(self.bytes, self.types, at)?;
         for offset in info.ref_slots(self.types) {
             let slot = (at + offset) as usize;
@@ -167,6 +173,9 @@ impl<'a> Evacuator<'a> {
             if moved != raw {
                 let stored = object::store_u32(self.bytes, slot, moved);
                 debug_assert!(stored.is_some(), "decode found the object inside the heap");
+            }
+            if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
+                reached(raw);
             }
         }
         // Inside the heap, whose end is below 2^32.
@@ -263,5 +272,21 @@ impl RootVisitor for Evacuator<'_> {
             *count += seen;
         }
         Ok(())
+    }
+}
+
+impl Tracer for Evacuator<'_> {
+    fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+        let state = self.blocks.granule_at(at);
+        if !state.is_block() {
+            return Ok((state.is_large_start() && state.is_tagged()).then_some(at));
+        }
+        if !state.is_tagged() {
+            return Ok(Some(at));
+        }
+        match forwarded(self.bytes, at) {
+            Some(target) => self.forwarding_target(target, at).map(Some),
+            None => Ok(None),
+        }
     }
 }

@@ -5,8 +5,9 @@
 
 use super::relocate::{arm, check_fits_block, check_fits_run, forwarded, move_object};
 use super::scan::Scan;
+use super::weak::settle;
 use super::work_list::{Task, WorkList};
-use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind};
+use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tracer, WeakEntries, WeakScope};
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
 use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule};
@@ -49,12 +50,14 @@ impl<'a> Marker<'a> {
         self.is_minor || self.blocks.tagged_blocks() > 0
     }
 
-    /// Scans objects that were reached, and what is reachable from them, until all are done or `budget` is spent.
+    /// Scans objects that were reached, and what is reachable from them, until all are done or `budget` is spent; what
+    /// `weak` wants kept is part of that. When it is done the weak entries are decided on too.
     ///
     /// # Errors
     /// If the heap's bytes are not sound.
-    pub fn drain(&mut self, budget: Budget) -> Result<Progress, Corruption> {
-        self.scan_all(budget)
+    pub fn settle(&mut self, weak: &mut dyn WeakEntries, budget: Budget) -> Result<Progress, Corruption> {
+        let scope = if self.is_minor { WeakScope::Young } else { WeakScope::All };
+        settle(self, weak, scope, budget)
     }
 
     /// Scans the parts of large arrays that were written to since the last minor trace.
@@ -101,27 +104,6 @@ impl<'a> Marker<'a> {
             at += info.size;
         }
         Ok(())
-    }
-
-    /// Where the object at `at` is now, if it lives; valid when [`Marker::drain`] is done.
-    ///
-    /// # Errors
-    /// If a forwarding word is not sound.
-    pub fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
-        let state = self.blocks.granule_at(at);
-        if self.is_minor && !state.is_young() {
-            return Ok(Some(at));
-        }
-        if !state.is_block() {
-            return Ok((state.is_large_start() && state.is_tagged()).then_some(at));
-        }
-        if self.marking.marked.get(at) {
-            return Ok(Some(at));
-        }
-        match forwarded(self.bytes, at) {
-            Some(target) if state.has(self.source) => self.forwarding_target(target, at).map(Some),
-            _ => Ok(None),
-        }
     }
 
     /// Checks that an object can lie where it was found and that all found so far fit beside each other, and notes
@@ -268,6 +250,10 @@ impl<'a> Scan<'a> for Marker<'a> {
         &mut self.marking.work
     }
 
+    fn scanned_bytes(&self) -> u64 {
+        self.marking.report.scanned_bytes
+    }
+
     /// Young objects are in the cache, and those that are moved should lie behind each other.
     fn fetches_ahead(&self) -> bool {
         !self.is_minor
@@ -333,5 +319,24 @@ impl RootVisitor for Marker<'_> {
 
     fn wants_unwritten(&self) -> bool {
         !self.is_minor
+    }
+}
+
+impl Tracer for Marker<'_> {
+    fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+        let state = self.blocks.granule_at(at);
+        if self.is_minor && !state.is_young() {
+            return Ok(Some(at));
+        }
+        if !state.is_block() {
+            return Ok((state.is_large_start() && state.is_tagged()).then_some(at));
+        }
+        if self.marking.marked.get(at) {
+            return Ok(Some(at));
+        }
+        match forwarded(self.bytes, at) {
+            Some(target) if state.has(self.source) => self.forwarding_target(target, at).map(Some),
+            _ => Ok(None),
+        }
     }
 }

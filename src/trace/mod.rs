@@ -23,4 +23,4 @@ pub use evacuate::{Destinations, Evacuation, Evacuator};
 pub use mark::Marker;
 pub use marking::{Marked, Marking, TraceKind};
 pub use roots::{Look, RootCategory, RootSource, RootVisitor};
-pub use weak::{WeakEntries, WeakScope};
+pub use weak::{Tracer, WeakEntries, WeakScope};

@@ -23,11 +23,15 @@ pub enum RootCategory {
     Operands,
     /// Whatever else the embedder holds.
     Embedder,
+    /// Objects that were found dead and wait for their finalisers.
+    Finalizers,
+    /// Values of ephemerons whose keys are alive. No roots, but they keep alive like those.
+    Ephemerons,
 }
 
 impl RootCategory {
     /// All categories, in the order in which statistics list them.
-    pub const ALL: [RootCategory; 8] = [
+    pub const ALL: [RootCategory; 10] = [
         RootCategory::Stack,
         RootCategory::Globals,
         RootCategory::Tables,
@@ -36,6 +40,8 @@ impl RootCategory {
         RootCategory::Owned,
         RootCategory::Operands,
         RootCategory::Embedder,
+        RootCategory::Finalizers,
+        RootCategory::Ephemerons,
     ];
 
     /// The category's name in reports.
@@ -50,6 +56,8 @@ impl RootCategory {
             RootCategory::Owned => "owned",
             RootCategory::Operands => "operands",
             RootCategory::Embedder => "embedder",
+            RootCategory::Finalizers => "finalizers",
+            RootCategory::Ephemerons => "ephemerons",
         }
     }
 }

@@ -58,6 +58,9 @@ pub(super) trait Scan<'t> {
     /// what is moved, which is that of the references otherwise: children behind their parents.
     fn fetches_ahead(&self) -> bool;
 
+    /// Bytes of the objects scanned in this cycle.
+    fn scanned_bytes(&self) -> u64;
+
     /// Called once for each object that is scanned, before its slots.
     fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption>;
 

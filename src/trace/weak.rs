@@ -1,6 +1,15 @@
-//! Entries outside the heap that name an object without keeping it alive.
+//! Entries outside the heap that name objects without keeping them alive, and what becomes of them in a cycle.
+//!
+//! A trace first finds what the roots reach. Then it asks the entries what they want kept in addition, scans that, and
+//! asks again, until they want no more. From the first question on, the entries may want to hear of each object that is
+//! found alive: one of them may be the key of an ephemeron. So the work stays in proportion to what lives, however
+//! ephemerons hang together.
 
+use super::scan::Scan;
+use super::work_list::WorkList;
+use super::{Budget, Progress, RootVisitor};
 use crate::error::Corruption;
+use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
 
 /// Which objects a cycle decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,16 +20,101 @@ pub enum WeakScope {
     All,
 }
 
-/// A table of weak entries, processed once at the end of each cycle, after all live objects are known.
-pub trait WeakEntries {
-    /// Asks `survivor` of the object of each entry in `scope`, in index order, where it lies now; `None` means it is
-    /// dead and the entry is cleared.
+/// A trace, as weak entries see it: it tells what lives, and what it is shown by the entries lives too.
+pub trait Tracer: RootVisitor {
+    /// Where the object that lay at `at` before the cycle is now; `None` if nothing that was scanned leads to it.
     ///
     /// # Errors
-    /// What `survivor` returned; the remaining entries are left as they are.
-    fn process(
-        &mut self,
-        scope: WeakScope,
-        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
-    ) -> Result<(), Corruption>;
+    /// If the heap's bytes are not sound.
+    fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption>;
+}
+
+/// The weak entries of a heap, as a trace sees them.
+pub trait WeakEntries {
+    /// To be called each time all that was reached has been scanned. Shows `tracer` what the entries want kept in
+    /// addition, and tells whether that was anything; if not, every entry knows where its object lies now, or has been
+    /// cleared, and the places of dead objects may be used again.
+    ///
+    /// Entries are asked in index order. Their objects are those in `scope`.
+    ///
+    /// # Errors
+    /// Those of `tracer`.
+    fn keep(&mut self, scope: WeakScope, tracer: &mut dyn Tracer) -> Result<bool, Corruption>;
+
+    /// Whether the entries want to hear of objects that are found alive.
+    fn is_watching(&self) -> bool;
+
+    /// Tells that the object that lay at `at` before the cycle is alive. May be told more than once, and of objects that
+    /// were known to be; nothing happens unless the entries are watching.
+    fn reached(&mut self, at: u32);
+}
+
+/// Scans what waits and what weak entries want kept, until all is done or `budget` is spent.
+pub(super) fn settle<'t, S: Scan<'t> + Tracer>(
+    scan: &mut S,
+    weak: &mut dyn WeakEntries,
+    scope: WeakScope,
+    budget: Budget,
+) -> Result<Progress, Corruption> {
+    let mut left = budget.0;
+    loop {
+        let before = scan.scanned_bytes();
+        let progress = if weak.is_watching() {
+            Watched { scan: &mut *scan, weak: &mut *weak }.scan_all(Budget(left))?
+        } else {
+            scan.scan_all(Budget(left))?
+        };
+        if progress == Progress::More {
+            return Ok(Progress::More);
+        }
+        left = left.saturating_sub((scan.scanned_bytes() - before) / 8);
+        if !weak.keep(scope, scan)? {
+            return Ok(Progress::Done);
+        }
+        if left == 0 {
+            return Ok(Progress::More);
+        }
+    }
+}
+
+/// A trace that tells weak entries of each reference that it follows.
+struct Watched<'s, S> {
+    scan: &'s mut S,
+    weak: &'s mut dyn WeakEntries,
+}
+
+impl<'t, S: Scan<'t>> Scan<'t> for Watched<'_, S> {
+    fn bytes(&self) -> &[u8] {
+        self.scan.bytes()
+    }
+
+    fn types(&self) -> &'t TypeTable {
+        self.scan.types()
+    }
+
+    fn work(&mut self) -> &mut WorkList {
+        self.scan.work()
+    }
+
+    fn fetches_ahead(&self) -> bool {
+        self.scan.fetches_ahead()
+    }
+
+    fn scanned_bytes(&self) -> u64 {
+        self.scan.scanned_bytes()
+    }
+
+    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+        self.scan.enter(at, info)
+    }
+
+    fn slot(&mut self, slot: u32) -> Result<(), Corruption> {
+        // As it was before the cycle: what moved is not updated yet.
+        let raw = object::load_u32(self.scan.bytes(), slot as usize).unwrap_or(0);
+        self.scan.slot(slot)?;
+        if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
+            self.weak.reached(raw);
+        }
+        Ok(())
+    }
 }

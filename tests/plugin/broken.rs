@@ -9,7 +9,7 @@ use tumulus::memory::TableSource;
 use tumulus::object::{self, VMGcRef};
 use tumulus::space::{BlockTable, CardCursor, LargeRun, Window};
 use tumulus::testkit::wrap::Wrap;
-use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor, WeakEntries, WeakScope};
+use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor, Tracer, WeakEntries, WeakScope};
 
 use crate::sticky::Sticky;
 
@@ -32,6 +32,14 @@ pub(crate) enum Fault {
     KillsWeakEntries,
     /// Weak entries are left where their objects were. For a collector that moves.
     LeavesWeakEntries,
+    /// Weak entries are asked once, and what they want kept is not followed up.
+    AsksWeakEntriesOnce,
+    /// Weak entries are not told of objects that are found alive.
+    TellsOfNoKeys,
+    /// The values of ephemerons are not marked.
+    LosesEphemerons,
+    /// Objects that are to be finalised are not marked.
+    LosesFinalizable,
     /// The report is 8 bytes too high.
     MiscountsLiveBytes,
     /// The report knows of no roots.
@@ -128,16 +136,55 @@ struct Weak<'w> {
 }
 
 impl WeakEntries for Weak<'_> {
-    fn process(
-        &mut self,
-        scope: WeakScope,
-        survivor: &mut dyn FnMut(u32) -> Result<Option<u32>, Corruption>,
-    ) -> Result<(), Corruption> {
+    fn keep(&mut self, scope: WeakScope, tracer: &mut dyn Tracer) -> Result<bool, Corruption> {
+        let mut told = Told { tracer, fault: self.fault };
         match self.fault {
-            Fault::SkipsWeakEntries => Ok(()),
-            Fault::KillsWeakEntries => self.all.process(scope, &mut |_| Ok(None)),
-            Fault::LeavesWeakEntries => self.all.process(scope, &mut |at| Ok(survivor(at)?.map(|_| at))),
-            _ => self.all.process(scope, survivor),
+            Fault::SkipsWeakEntries => Ok(false),
+            Fault::AsksWeakEntriesOnce => {
+                while self.all.keep(scope, &mut told)? {}
+                Ok(false)
+            }
+            _ => self.all.keep(scope, &mut told),
+        }
+    }
+
+    fn is_watching(&self) -> bool {
+        self.all.is_watching()
+    }
+
+    fn reached(&mut self, at: u32) {
+        if self.fault != Fault::TellsOfNoKeys {
+            self.all.reached(at);
+        }
+    }
+}
+
+/// A trace that says something else.
+struct Told<'t> {
+    tracer: &'t mut dyn Tracer,
+    fault: Fault,
+}
+
+impl RootVisitor for Told<'_> {
+    fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption> {
+        match (self.fault, category) {
+            (Fault::LosesEphemerons, RootCategory::Ephemerons)
+            | (Fault::LosesFinalizable, RootCategory::Finalizers) => Ok(()),
+            _ => self.tracer.visit(category, slots),
+        }
+    }
+
+    fn wants_unwritten(&self) -> bool {
+        self.tracer.wants_unwritten()
+    }
+}
+
+impl Tracer for Told<'_> {
+    fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+        match self.fault {
+            Fault::KillsWeakEntries => Ok(None),
+            Fault::LeavesWeakEntries => Ok(self.tracer.survivor(at)?.map(|_| at)),
+            _ => self.tracer.survivor(at),
         }
     }
 }

@@ -10,7 +10,7 @@ use tumulus::error::{Corruption, CorruptionKind, OutOfMemory};
 use tumulus::memory::TableSource;
 use tumulus::object::{self, ObjectInfo, VMGcRef};
 use tumulus::space::{BitTable, BlockTable, CardCursor, LargeRun, LineTable, Window};
-use tumulus::trace::{Budget, Progress, RootCategory, WeakScope};
+use tumulus::trace::{Budget, Progress, RootCategory, RootVisitor, Tracer, WeakScope};
 
 /// Bytes handed out between two cycles.
 const NURSERY_BYTES: u32 = 1 << 20;
@@ -24,6 +24,8 @@ struct Tables {
     grey_from: u32,
     /// Lines in use.
     lines: LineTable,
+    /// Roots seen in the open cycle.
+    roots: [u64; RootCategory::ALL.len()],
 }
 
 #[derive(Default)]
@@ -99,6 +101,22 @@ impl Tables {
     }
 }
 
+/// What roots lead to is marked.
+impl RootVisitor for Tables {
+    fn visit(&mut self, category: RootCategory, slots: &mut [u32]) -> Result<(), Corruption> {
+        slots.iter().for_each(|&raw| self.reach(raw));
+        self.roots[category as usize] += slots.iter().filter(|&&raw| raw != 0 && raw & 1 == 0).count() as u64;
+        Ok(())
+    }
+}
+
+/// What is marked lives, where it always was.
+impl Tracer for Tables {
+    fn survivor(&self, at: u32) -> Result<Option<u32>, Corruption> {
+        Ok(self.marked.get(at).then_some(at))
+    }
+}
+
 impl Collector for Sticky {
     fn traits(&self) -> CollectorTraits {
         CollectorTraits {
@@ -116,6 +134,7 @@ impl Collector for Sticky {
             grey: BitTable::new(),
             grey_from: u32::MAX,
             lines: LineTable::new(blocks.block_bytes()),
+            roots: [0; RootCategory::ALL.len()],
         });
         tables.marked.cover(bytes, source)?;
         tables.grey.cover(bytes, source)?;
@@ -171,29 +190,33 @@ impl Collector for Sticky {
         let (Some(tables), Some(kind)) = (&mut self.tables, self.open) else { return Ok(Progress::Done) };
         let Cycle { parts, roots, weak, report } = cycle;
         if !self.rooted {
-            roots.visit_roots(&mut |category: RootCategory, slots: &mut [u32]| {
-                slots.iter().for_each(|&raw| tables.reach(raw));
-                report.roots[category as usize] += slots.iter().filter(|&&raw| raw != 0 && raw & 1 == 0).count() as u64;
-                Ok(())
-            })?;
+            tables.roots = [0; RootCategory::ALL.len()];
+            roots.visit_roots(tables)?;
             self.rooted = true;
         }
         let mut left = budget.0;
-        while let Some(at) = tables.grey.take_next(tables.grey_from) {
-            tables.grey_from = at;
-            let size = u64::from(tables.scan(parts, at)?.size);
-            report.marked_bytes += size;
-            // Objects do not overlap: there are no more bytes of them than are in use.
-            if report.marked_bytes > parts.blocks.used_bytes().into() {
-                return Err(Corruption::new(CorruptionKind::Overlap, at));
+        loop {
+            while let Some(at) = tables.grey.take_next(tables.grey_from) {
+                tables.grey_from = at;
+                let size = u64::from(tables.scan(parts, at)?.size);
+                // It may be the key of an ephemeron.
+                weak.reached(at);
+                report.marked_bytes += size;
+                // Objects do not overlap: there are no more bytes of them than are in use.
+                if report.marked_bytes > parts.blocks.used_bytes().into() {
+                    return Err(Corruption::new(CorruptionKind::Overlap, at));
+                }
+                left = left.saturating_sub(size / 8);
+                if left == 0 {
+                    return Ok(Progress::More);
+                }
             }
-            left = left.saturating_sub(size / 8);
-            if left == 0 {
-                return Ok(Progress::More);
+            tables.grey_from = u32::MAX;
+            if !weak.keep(WeakScope::All, tables)? {
+                break;
             }
         }
-        tables.grey_from = u32::MAX;
-        weak.process(WeakScope::All, &mut |at| Ok(tables.marked.get(at).then_some(at)))?;
+        report.roots = tables.roots;
         report.live_bytes = tables.sweep(parts)?;
         (report.scanned_bytes, report.kind) = (report.marked_bytes, kind);
         (self.open, self.young_bytes) = (None, 0);

@@ -27,6 +27,7 @@ mod limits;
 mod payloads;
 mod programs;
 mod roots;
+mod weak;
 
 use core::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -165,6 +166,7 @@ fn cases_in_order() -> impl Iterator<Item = &'static Case> {
         graph::CASES,
         roots::CASES,
         payloads::CASES,
+        weak::CASES,
         limits::CASES,
         cycles::CASES,
         programs::CASES,

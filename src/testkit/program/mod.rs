@@ -26,6 +26,12 @@ pub const ROOTS: usize = 15;
 /// Tables of a program: globals, a table, an element segment.
 pub const TABLES: usize = 3;
 
+/// Weak references of a program.
+pub const WEAKS: usize = 8;
+
+/// Tables of ephemerons of a program.
+pub const EPHEMERON_TABLES: usize = 2;
+
 /// Operations in their order.
 ///
 /// As text there is one operation on each line; empty lines and what follows a `#` mean nothing.

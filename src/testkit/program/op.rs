@@ -29,8 +29,9 @@ const GROWTH: Choice = &[(6, 0..=9), (2, 0..=299)];
 
 /// One operation.
 ///
-/// Roots are numbers modulo [`ROOTS`](super::ROOTS), tables modulo [`TABLES`](super::TABLES), types modulo those there
-/// are; ranges modulo what the array or the table has and a little more.
+/// Roots are numbers modulo [`ROOTS`](super::ROOTS), tables modulo [`TABLES`](super::TABLES) or
+/// [`EPHEMERON_TABLES`](super::EPHEMERON_TABLES), weak references modulo [`WEAKS`](super::WEAKS), types modulo those
+/// there are; ranges modulo what the array or the table has and a little more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "what the numbers are is said above and in their operation's line")]
 pub enum Op {
@@ -80,6 +81,22 @@ pub enum Op {
     Step { minor: u8, budget: u16, steps: u8 },
     /// Forgets all roots and collects.
     Clear,
+    /// Makes a weak reference to what a root holds.
+    Weak { value: u8, into: u8 },
+    /// Reads a weak reference into a root.
+    GetWeak { weak: u8, into: u8 },
+    /// Lets a root's value be kept alive by another's, as its key.
+    Ephemeron { table: u8, key: u8, value: u8 },
+    /// Reads what a key keeps alive into a root.
+    GetEphemeron { table: u8, key: u8, into: u8 },
+    /// Takes a key out of a table of ephemerons.
+    RemoveEphemeron { table: u8, key: u8 },
+    /// Gives up a table of ephemerons for a new one.
+    ClearEphemerons { table: u8 },
+    /// Registers what a root holds for finalisation.
+    Register { object: u8 },
+    /// Takes an object that is to be finalised into a root.
+    Finalize { into: u8 },
 }
 
 /// Which operation an [`Op`] is, without its numbers.
@@ -131,6 +148,22 @@ pub enum OpKind {
     Step,
     /// [`Op::Clear`]
     Clear,
+    /// [`Op::Weak`]
+    Weak,
+    /// [`Op::GetWeak`]
+    GetWeak,
+    /// [`Op::Ephemeron`]
+    Ephemeron,
+    /// [`Op::GetEphemeron`]
+    GetEphemeron,
+    /// [`Op::RemoveEphemeron`]
+    RemoveEphemeron,
+    /// [`Op::ClearEphemerons`]
+    ClearEphemerons,
+    /// [`Op::Register`]
+    Register,
+    /// [`Op::Finalize`]
+    Finalize,
 }
 
 /// What there is to say of a kind of operation.
@@ -148,7 +181,7 @@ pub(super) const NUMBERS_MAX: usize = 5;
 
 impl OpKind {
     /// All kinds.
-    pub const ALL: [OpKind; 23] = [
+    pub const ALL: [OpKind; 31] = [
         OpKind::Struct,
         OpKind::Array,
         OpKind::Extern,
@@ -172,6 +205,14 @@ impl OpKind {
         OpKind::Minor,
         OpKind::Step,
         OpKind::Clear,
+        OpKind::Weak,
+        OpKind::GetWeak,
+        OpKind::Ephemeron,
+        OpKind::GetEphemeron,
+        OpKind::RemoveEphemeron,
+        OpKind::ClearEphemerons,
+        OpKind::Register,
+        OpKind::Finalize,
     ];
 
     pub(super) fn described(self) -> Described {
@@ -209,6 +250,14 @@ impl OpKind {
             OpKind::Minor => ("minor", 3, &[]),
             OpKind::Step => ("step", 2, &[("minor", ANY_8), ("budget", BUDGET), ("steps", ANY_8)]),
             OpKind::Clear => ("clear", 1, &[]),
+            OpKind::Weak => ("weak", 4, &[("value", ANY_8), ("into", ANY_8)]),
+            OpKind::GetWeak => ("get_weak", 2, &[("weak", ANY_8), ("into", ANY_8)]),
+            OpKind::Ephemeron => ("ephemeron", 6, &[("table", ANY_8), ("key", ANY_8), ("value", ANY_8)]),
+            OpKind::GetEphemeron => ("get_ephemeron", 2, &[("table", ANY_8), ("key", ANY_8), ("into", ANY_8)]),
+            OpKind::RemoveEphemeron => ("remove_ephemeron", 2, &[("table", ANY_8), ("key", ANY_8)]),
+            OpKind::ClearEphemerons => ("clear_ephemerons", 1, &[("table", ANY_8)]),
+            OpKind::Register => ("register", 3, &[("object", ANY_8)]),
+            OpKind::Finalize => ("finalize", 2, &[("into", ANY_8)]),
         };
         Described { name, weight, fields }
     }
@@ -250,6 +299,14 @@ impl Op {
             Op::Minor => (OpKind::Minor, [0; NUMBERS_MAX]),
             Op::Step { minor, budget, steps } => (OpKind::Step, [n(minor), budget.into(), n(steps), 0, 0]),
             Op::Clear => (OpKind::Clear, [0; NUMBERS_MAX]),
+            Op::Weak { value, into } => (OpKind::Weak, [n(value), n(into), 0, 0, 0]),
+            Op::GetWeak { weak, into } => (OpKind::GetWeak, [n(weak), n(into), 0, 0, 0]),
+            Op::Ephemeron { table, key, value } => (OpKind::Ephemeron, [n(table), n(key), n(value), 0, 0]),
+            Op::GetEphemeron { table, key, into } => (OpKind::GetEphemeron, [n(table), n(key), n(into), 0, 0]),
+            Op::RemoveEphemeron { table, key } => (OpKind::RemoveEphemeron, [n(table), n(key), 0, 0, 0]),
+            Op::ClearEphemerons { table } => (OpKind::ClearEphemerons, [n(table), 0, 0, 0, 0]),
+            Op::Register { object } => (OpKind::Register, [n(object), 0, 0, 0, 0]),
+            Op::Finalize { into } => (OpKind::Finalize, [n(into), 0, 0, 0, 0]),
         }
     }
 
@@ -282,6 +339,14 @@ impl Op {
             OpKind::Minor => Op::Minor,
             OpKind::Step => Op::Step { minor: low_8(a), budget: low_16(b), steps: low_8(c) },
             OpKind::Clear => Op::Clear,
+            OpKind::Weak => Op::Weak { value: low_8(a), into: low_8(b) },
+            OpKind::GetWeak => Op::GetWeak { weak: low_8(a), into: low_8(b) },
+            OpKind::Ephemeron => Op::Ephemeron { table: low_8(a), key: low_8(b), value: low_8(c) },
+            OpKind::GetEphemeron => Op::GetEphemeron { table: low_8(a), key: low_8(b), into: low_8(c) },
+            OpKind::RemoveEphemeron => Op::RemoveEphemeron { table: low_8(a), key: low_8(b) },
+            OpKind::ClearEphemerons => Op::ClearEphemerons { table: low_8(a) },
+            OpKind::Register => Op::Register { object: low_8(a) },
+            OpKind::Finalize => Op::Finalize { into: low_8(a) },
         }
     }
 }

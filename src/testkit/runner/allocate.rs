@@ -48,7 +48,8 @@ impl Runner {
     }
 
     /// Checks an error; tells whether the allocation may stay refused even with no object alive.
-    fn may_stay_refused(&self, size: u64, error: &Error) -> Checked<bool> {
+    fn may_stay_refused(&mut self, size: u64, error: &Error) -> Checked<bool> {
+        self.sync(false)?;
         let Some(&oom) = error.out_of_memory() else { return Err(format!("allocation: {error}")) };
         let limit = self.settings.limit();
         holds((oom.asked, oom.limit) == (size, limit), || format!("wrong numbers: {oom}"))?;

@@ -1,6 +1,6 @@
 //! A walk through both graphs at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Checked, Runner, done, holds, raw_of_i31, same};
 use crate::testkit::model::{Cell, Value};
@@ -24,10 +24,27 @@ impl Runner {
                 graph.push(format!("table {number}[{index}]: {}", walk.reference(value, raw)?));
             }
         }
-        let mut next = 0;
-        while let Some(&number) = walk.pending.get(next) {
-            next += 1;
-            graph.push(walk.object(number)?);
+        for (&(_, value), (_, raw)) in self.model.pending.iter().zip(self.heap.finalizable()) {
+            graph.push(format!("to be finalised: {}", walk.reference(value, raw)?));
+        }
+        let (mut next, mut keys) = (0, BTreeSet::new());
+        loop {
+            while let Some(&number) = walk.pending.get(next) {
+                next += 1;
+                graph.push(walk.object(number)?);
+            }
+            // What living keys keep alive, until there are no more of them.
+            let kept = self.check_weak(|value| walk.raw_of(value))?;
+            let before = keys.len();
+            for (table, pair, raw) in kept {
+                if keys.insert((table, pair)) {
+                    let value = walk.reference(self.model.ephemerons[table][pair].1, raw)?;
+                    graph.push(format!("ephemerons {table}[{pair}]: {value}"));
+                }
+            }
+            if keys.len() == before {
+                break;
+            }
         }
         let counts = self.tally.counts();
         for &number in &walk.pending {
@@ -53,6 +70,15 @@ struct Walk<'r> {
 }
 
 impl Walk<'_> {
+    /// The reference that stands for a value, as far as the walk knows it.
+    fn raw_of(&self, value: Value) -> Option<u32> {
+        match value {
+            Value::Null => None,
+            Value::I31(number) => Some(raw_of_i31(number)),
+            Value::Object(number) => self.raws.get(&number).copied(),
+        }
+    }
+
     /// Checks that a reference of the heap is what the model has; gives it in words that do not depend on offsets.
     fn reference(&mut self, value: Value, raw: u32) -> Checked<String> {
         match value {

@@ -6,6 +6,7 @@
 //!   allocate     making objects, and whether a refusal was right
 //!   access       fields and elements, one and many
 //!   tables       roots that are written through the heap
+//!   weak         weak references, ephemerons, registrations for finalisation
 //! ```
 
 mod access;
@@ -13,15 +14,17 @@ mod allocate;
 mod compare;
 mod search;
 mod tables;
+mod weak;
 
 use core::fmt;
 use std::time::Duration;
 
 pub use search::{Counterexample, find_counterexample};
 
+use self::weak::Weaks;
 use super::model::{Model, Value};
 use super::payload::Tally;
-use super::program::{Op, Program, ROOTS, TABLES};
+use super::program::{EPHEMERON_TABLES, Op, Program, ROOTS, TABLES, WEAKS};
 use super::roots::Roots;
 use super::settings::Settings;
 use super::world::{Slot, World};
@@ -106,6 +109,7 @@ struct Runner {
     heap: GcHeap,
     model: Model,
     roots: Roots,
+    weaks: Weaks,
     tally: Tally,
     /// Collections after which the graphs were compared.
     compared: u64,
@@ -119,8 +123,10 @@ fn raw_of_i31(value: u32) -> u32 {
 impl Runner {
     fn new(collector: Box<dyn Collector>, settings: &Settings) -> Runner {
         let world = World::new();
+        let mut heap = world.heap(collector, settings);
         Runner {
-            heap: world.heap(collector, settings),
+            weaks: Weaks::new(&mut heap),
+            heap,
             model: Model::new(ROOTS, TABLES),
             roots: Roots::new(),
             tally: Tally::default(),
@@ -134,6 +140,8 @@ impl Runner {
     fn apply(&mut self, op: &Op) -> Checked {
         let root = |number: u8| usize::from(number) % ROOTS;
         let table = |number: u8| usize::from(number) % TABLES;
+        let weak = |number: u8| usize::from(number) % WEAKS;
+        let ephemerons = |number: u8| usize::from(number) % EPHEMERON_TABLES;
         match *op {
             Op::Struct { kind, into, from, seed } => self.new_struct(kind, root(into), root(from), seed),
             Op::Array { kind, length, into } => self.new_array(kind, length, root(into)),
@@ -175,6 +183,19 @@ impl Runner {
                 self.forget_roots()?;
                 self.collect(CycleKind::Full)
             }
+            Op::Weak { value, into } => self.new_weak(root(value), weak(into)),
+            Op::GetWeak { weak: number, into } => self.get_weak(weak(number), root(into)),
+            Op::Ephemeron { table, key, value } => self.insert_ephemeron(ephemerons(table), root(key), root(value)),
+            Op::GetEphemeron { table, key, into } => self.get_ephemeron(ephemerons(table), root(key), root(into)),
+            Op::RemoveEphemeron { table, key } => self.remove_ephemeron(ephemerons(table), root(key)),
+            Op::ClearEphemerons { table } => self.clear_ephemerons(ephemerons(table)),
+            Op::Register { object } => self.register(root(object)),
+            Op::Finalize { into } => {
+                if let Some((value, raw)) = self.take_finalizable()? {
+                    self.set_root(root(into), value, raw);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -183,10 +204,17 @@ impl Runner {
         self.roots.slots[root] = raw;
     }
 
-    /// Sets all roots to null, and those in tables too.
+    /// Forgets whatever keeps an object alive.
     fn forget_roots(&mut self) -> Checked {
         (0..ROOTS).for_each(|root| self.set_root(root, Value::Null, 0));
-        (0..TABLES).try_for_each(|table| self.clear_table(table))
+        (0..TABLES).try_for_each(|table| self.clear_table(table))?;
+        (0..EPHEMERON_TABLES).try_for_each(|table| self.clear_ephemerons(table))?;
+        if !self.model.registered.is_empty() {
+            // The next collection would keep it for its finaliser.
+            self.collect(CycleKind::Full)?;
+        }
+        while self.take_finalizable()?.is_some() {}
+        Ok(())
     }
 
     /// Where a field or an element lies.
@@ -224,7 +252,7 @@ impl Runner {
     }
 
     /// Checks the numbers of a collection that was asked for. After a full one exactly what is reachable is left.
-    fn after_collection(&self, before: u64, kind: CycleKind) -> Checked {
+    fn after_collection(&mut self, before: u64, kind: CycleKind) -> Checked {
         let stats = self.heap.stats();
         let traits = self.heap.collector().traits();
         // A heap without objects need not collect, and one that never collects does not.
@@ -232,11 +260,13 @@ impl Runner {
             return Ok(());
         }
         same("collections", stats.collections, before + 1)?;
+        let is_exact = kind == CycleKind::Full && traits.collects_cycles;
+        self.sync(is_exact)?;
         let reachable = self.model.reachable();
         let objects = || reachable.iter().map(|&number| &self.model.objects[number]);
         let live: u64 = objects().map(|object| object.size).sum();
         let externs = objects().filter(|object| object.kind.is_none()).count() as u64;
-        if kind == CycleKind::Full && traits.collects_cycles {
+        if is_exact {
             same("live bytes", stats.live_bytes, live)?;
             same("payloads", stats.extern_payloads, externs)
         } else {
@@ -253,6 +283,7 @@ impl Runner {
             format!("{used_bytes} bytes used, {committed_bytes} committed, {committed_bytes_max} at most")
         })?;
         holds(committed_bytes <= limit, || format!("{committed_bytes} bytes committed, the limit is {limit}"))?;
+        self.sync(false)?;
         if collections != self.compared {
             self.compared = collections;
             self.compare()?;

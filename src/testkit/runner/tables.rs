@@ -9,7 +9,7 @@ use crate::testkit::model::Value;
 const SLOTS_MAX: usize = 1000;
 
 impl Runner {
-    fn root(&self, root: usize) -> (Value, u32) {
+    pub(super) fn root(&self, root: usize) -> (Value, u32) {
         (self.model.roots[root], self.roots.slots[root])
     }
 
