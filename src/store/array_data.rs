@@ -102,9 +102,7 @@ impl Rooted<ArrayRef> {
     /// If elements are not such numbers, the handle is stale or of another store, or the heap's bytes are damaged.
     pub fn view<'a, N: Number, T: 'a>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<ArrayView<'a, N>> {
         let StoreContext(inner) = store.into();
-        let array = self.array_in(&inner.opaque)?;
-        check_number::<N>(array.element.storage)?;
-        Ok(ArrayView { bytes: array.bytes(&inner.opaque)?, number: PhantomData })
+        self.array_in(&inner.opaque)?.view(&inner.opaque)
     }
 
     /// The elements as numbers, to be written to.
@@ -116,9 +114,7 @@ impl Rooted<ArrayRef> {
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<ArrayViewMut<'a, N>> {
         let (opaque, _) = store.into().into_parts();
-        let array = self.array_in(opaque)?.mutable()?;
-        check_number::<N>(array.element.storage)?;
-        Ok(ArrayViewMut::new(array.bytes_mut(opaque)?))
+        self.array_in(opaque)?.view_mut(opaque)
     }
 
     /// The number that lies at byte `offset` of the elements, which are numbers of any width; aligned or not.
@@ -276,6 +272,18 @@ impl Array {
         }
     }
 
+    /// The elements as numbers.
+    pub(super) fn view<N: Number>(self, store: &StoreOpaque) -> Result<ArrayView<'_, N>> {
+        check_number::<N>(self.element.storage)?;
+        Ok(ArrayView { bytes: self.bytes(store)?, number: PhantomData })
+    }
+
+    /// The elements as numbers, to be written to.
+    pub(super) fn view_mut<N: Number>(self, store: &mut StoreOpaque) -> Result<ArrayViewMut<'_, N>> {
+        check_number::<N>(self.element.storage)?;
+        Ok(ArrayViewMut::new(self.mutable()?.bytes_mut(store)?))
+    }
+
     fn bytes(self, store: &StoreOpaque) -> Result<&[u8]> {
         self.check_numbers()?;
         store.heap.array_read(&self.layout, self.at, 0, self.len)
@@ -399,10 +407,7 @@ impl<'a, N: Number> ArrayViewMut<'a, N> {
         if wanted != given {
             return Err(Misuse::WrongCount { what: "elements", wanted, given }.into());
         }
-        for (piece, &number) in self.bytes.chunks_exact_mut(N::BYTES).zip(source) {
-            let written = number.put_le(piece);
-            debug_assert!(written.is_some(), "a piece has all the bytes of a number");
-        }
+        N::put_all_le(source, self.bytes);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use super::pre::shape_of;
 use super::struct_ref::no_default;
 use super::{ArrayRef, ArrayRefPre, AsContext, AsContextMut, Rooted, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::object::GcArrayLayout;
+use crate::object::{GcArrayLayout, WORD_OFFSET};
 use crate::types::{FieldType, RegisteredType};
 
 impl ArrayRef {
@@ -44,9 +44,7 @@ impl ArrayRef {
     pub fn new_default(mut store: impl AsContextMut, ty: &ArrayRefPre, len: u32) -> Result<Rooted<ArrayRef>> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
-        if !ty.element().storage.is_defaultable() {
-            return Err(no_default(ty.element().storage));
-        }
+        ty.check_default()?;
         let array = opaque.allocate_array(ty, len)?;
         Rooted::new(opaque, array.at)
     }
@@ -130,10 +128,7 @@ impl Rooted<ArrayRef> {
 
     /// The array, if the handle is alive in `store` and leads to one.
     pub(super) fn array_in(self, store: &StoreOpaque) -> Result<Array> {
-        let at = self.raw_in(store)?;
-        let shape = shape_of(store.type_at(at)?);
-        let (layout, element) = shape.ok_or_else(|| Corruption::new(CorruptionKind::BadHeader, at))?;
-        Ok(Array { at, len: store.heap.array_len(at)?, layout, element })
+        store.array_at(self.raw_in(store)?)
     }
 }
 
@@ -161,9 +156,8 @@ impl Array {
 
     /// Where an element lies.
     fn place(self, index: u32) -> Result<Place> {
-        let len = u64::from(self.len);
         if index >= self.len {
-            return Err(Misuse::OutOfRange { what: "array", index: index.into(), len }.into());
+            return Err(no_element(index, self.len));
         }
         // A damaged length may lead beyond every heap.
         let offset = u32::try_from(self.layout.elem_offset(index));
@@ -179,12 +173,46 @@ impl Array {
 }
 
 impl StoreOpaque {
+    /// The array at `at`.
+    pub(super) fn array_at(&self, at: u32) -> Result<Array> {
+        let (layout, element) = match shape_of(self.type_at(at)?) {
+            Some(shape) => shape,
+            None => return Err(Corruption::new(CorruptionKind::BadHeader, at).into()),
+        };
+        Ok(Array { at, len: self.heap.array_len(at)?, layout, element })
+    }
+
+    /// A new array of zeroes or nulls; `None` if a collection has to make room for it.
+    pub(super) fn allocate_default_array(&mut self, ty: &ArrayRefPre, len: u32) -> Result<Option<u32>> {
+        ty.check_default()?;
+        let object = ty.in_store(self)?;
+        let Some(at) = self.heap.allocate_without_collecting(object.header(), ty.layout.size_for_len(len))? else {
+            return Ok(None);
+        };
+        self.heap.store(at.get(), WORD_OFFSET, len.to_le_bytes())?;
+        Ok(Some(at.get()))
+    }
+
     /// A new array, all zero, to be written before the next safe point.
+    #[inline]
     pub(super) fn allocate_array(&mut self, ty: &ArrayRefPre, len: u32) -> Result<Array> {
         let allocated = self.heap.allocate_array(ty.in_store(self)?, len, &mut self.roots);
         self.drop_dead_payloads();
         Ok(Array { at: allocated?.get(), len, layout: ty.layout, element: ty.element() })
     }
+}
+
+impl ArrayRefPre {
+    /// Checks that elements can be zero or null.
+    fn check_default(&self) -> Result<()> {
+        let storage = self.element().storage;
+        if storage.is_defaultable() { Ok(()) } else { Err(no_default(storage)) }
+    }
+}
+
+#[cold]
+pub(super) fn no_element(index: u32, len: u32) -> Error {
+    Misuse::OutOfRange { what: "array", index: index.into(), len: len.into() }.into()
 }
 
 /// The length of an array of `elems`.

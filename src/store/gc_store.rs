@@ -168,28 +168,26 @@ impl<'a> AutoAssertNoGc<'a> {
     /// The value at `place` of the object that `object` leads to and that has `size` bytes.
     #[track_caller]
     fn read(&mut self, object: &VMGcRef, size: u32, place: Place) -> Val {
-        let Place { storage, offset } = place;
-        let data = self.0.heap.object_data(object, size);
-        let raw = match storage.byte_width() {
-            1 => data.read_u8(offset).into(),
-            2 => data.read_u16(offset).into(),
-            4 => data.read_u32(offset).into(),
-            8 => data.read_u64(offset).into(),
-            _ => data.read_v128(offset).into(),
-        };
-        match place.to_val(self.0, object.as_raw_u32(), raw) {
+        self.check_place(object, size, place);
+        match place.get(self.0, object.as_raw_u32()) {
             Ok(val) => val,
             // Only a damaged heap, or a type that is not the field's, names a function that is none of these.
-            Err(_) => Val::from_raw_or_null(self.0, 0, storage.unpacked()),
+            Err(_) => Val::from_raw_or_null(self.0, 0, place.storage.unpacked()),
         }
     }
 
     #[track_caller]
     fn write(&mut self, object: &VMGcRef, size: u32, place: Place, value: Val) -> Result<()> {
+        self.check_place(object, size, place);
+        place.set(self.0, object.as_raw_u32(), value)
+    }
+
+    /// Panics unless the object lies inside the heap and the place inside the object.
+    #[track_caller]
+    fn check_place(&mut self, object: &VMGcRef, size: u32, place: Place) {
         let data: VMObjectDataMut<'_> = self.0.heap.object_data(object, size);
         let (end, size) = (u64::from(place.offset) + u64::from(place.storage.byte_width()), data.bytes().len() as u64);
         assert!(end <= size, "access up to byte {end} of an object of {size} bytes");
-        place.set(self.0, object.as_raw_u32(), value)
     }
 }
 

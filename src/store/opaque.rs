@@ -31,7 +31,9 @@ impl StoreId {
 }
 
 /// A store without the embedder's data and closures: what a guest can reach.
-pub(crate) struct StoreOpaque {
+///
+/// `pub` because sealed traits mention it; its name does not leave the crate.
+pub struct StoreOpaque {
     pub(crate) id: StoreId,
     pub(crate) engine: Engine,
     pub(crate) heap: GcHeap,

@@ -108,28 +108,28 @@ impl Val {
             (Val::I64(value), ValType::I64) => value.cast_unsigned().into(),
             (Val::F32(bits), ValType::F32) => bits.into(),
             (Val::F64(bits), ValType::F64) => bits.into(),
-            (Val::FuncRef(func), ValType::Ref(ty)) => {
-                let raw = func.map_or(Ok(0), |func| func.raw_in(store))?;
-                if !func_matches(store, raw, ty) {
-                    return Err(mismatch(ty, "a function of another type"));
-                }
-                raw.into()
-            }
-            (Val::ExternRef(handle), ValType::Ref(ty)) => {
-                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
-                gc_ref_of_type(store, raw, ty, HeapType::Extern)?
-            }
-            (Val::AnyRef(handle), ValType::Ref(ty)) => {
-                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
-                gc_ref_of_type(store, raw, ty, HeapType::Any)?
-            }
-            (Val::ExnRef(handle), ValType::Ref(ty)) => {
-                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
-                gc_ref_of_type(store, raw, ty, HeapType::Exn)?
-            }
             (Val::V128(value), ValType::V128) => value.into(),
+            (value, ValType::Ref(ty)) => value.to_raw_ref(store, ty)?.into(),
             (given, wanted) => return Err(mismatch(wanted, given.kind_name())),
         })
+    }
+
+    /// The raw form of a reference, after checking that the value is of type `ty` and belongs to the store.
+    #[inline]
+    pub(super) fn to_raw_ref(self, store: &StoreOpaque, ty: RefType) -> Result<u32> {
+        let (raw, top) = match self {
+            Val::AnyRef(handle) => (raw_of(handle, store)?, HeapType::Any),
+            Val::ExternRef(handle) => (raw_of(handle, store)?, HeapType::Extern),
+            Val::ExnRef(handle) => (raw_of(handle, store)?, HeapType::Exn),
+            Val::FuncRef(func) => {
+                let raw = func.map_or(Ok(0), |func| func.raw_in(store))?;
+                let fits = func_matches(store, raw, ty);
+                return if fits { Ok(raw) } else { Err(mismatch(ty, "a function of another type")) };
+            }
+            given => return Err(mismatch(ty, given.kind_name())),
+        };
+        let fits = ty.heap_type().top() == top && store.is_instance(raw, ty)?;
+        if fits { Ok(raw) } else { Err(mismatch(ty, "a reference of another type")) }
     }
 
     /// The value whose raw form is `raw`; references are rooted in the innermost scope.
@@ -141,13 +141,21 @@ impl Val {
             ValType::F32 => Val::F32(low),
             ValType::F64 => Val::F64(long),
             ValType::V128 => Val::V128(raw.into()),
-            ValType::Ref(ty) if low == 0 => Val::null_of(ty),
-            ValType::Ref(ty) => match ty.heap_type().top() {
-                HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, low)?)),
-                HeapType::Extern => Val::ExternRef(Some(Rooted::new(store, low)?)),
-                HeapType::Exn => Val::ExnRef(Some(Rooted::new(store, low)?)),
-                _ => Val::AnyRef(Some(Rooted::new(store, low)?)),
-            },
+            ValType::Ref(ty) => Val::from_raw_ref(store, low, ty)?,
+        })
+    }
+
+    /// The reference of type `ty` whose raw form is `raw`, rooted in the innermost scope.
+    #[inline]
+    pub(super) fn from_raw_ref(store: &mut StoreOpaque, raw: u32, ty: RefType) -> Result<Val> {
+        if raw == 0 {
+            return Ok(Val::null_of(ty));
+        }
+        Ok(match ty.heap_type().top() {
+            HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, raw)?)),
+            HeapType::Extern => Val::ExternRef(Some(Rooted::new(store, raw)?)),
+            HeapType::Exn => Val::ExnRef(Some(Rooted::new(store, raw)?)),
+            _ => Val::AnyRef(Some(Rooted::new(store, raw)?)),
         })
     }
 
@@ -157,7 +165,7 @@ impl Val {
         Val::from_raw(store, raw, ty).ok().or(null).unwrap_or(Val::I32(0))
     }
 
-    fn kind_name(self) -> &'static str {
+    pub(super) fn kind_name(self) -> &'static str {
         match self {
             Val::I32(_) => "i32",
             Val::I64(_) => "i64",
@@ -195,9 +203,12 @@ pub(crate) fn func_matches(store: &StoreOpaque, raw: u32, ty: RefType) -> bool {
     }
 }
 
-fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> Result<RawVal> {
-    let fits = ty.heap_type().top() == top && store.is_instance(raw, ty)?;
-    if fits { Ok(raw.into()) } else { Err(mismatch(ty, "a reference of another type")) }
+#[inline]
+fn raw_of<K>(handle: Option<Rooted<K>>, store: &StoreOpaque) -> Result<u32> {
+    match handle {
+        Some(handle) => handle.raw_in(store),
+        None => Ok(0),
+    }
 }
 
 impl From<i32> for Val {

@@ -1,15 +1,18 @@
 //! Prints how other engines do on the same work: `cargo run --release --manifest-path benches/peers/Cargo.toml`.
 
 use tumulus_peers::{
-    create,
+    create, host_api,
     host_memory::{self, Supplier},
 };
 
 const RUNS: usize = 7;
 
 fn main() -> wasmtime::Result<()> {
-    host_memories()?;
-    creation()
+    match std::env::args().nth(1).as_deref() {
+        Some("host-api") => host_api::print(),
+        Some(other) => Err(wasmtime::Error::msg(format!("no comparison is called {other}"))),
+        None => host_memories().and_then(|()| creation()),
+    }
 }
 
 /// A store with a memory from a pool, on Wasmtime and here. In turn, so that a change of the machine's speed meets both.
