@@ -70,11 +70,24 @@ impl ArrayRef {
 impl Rooted<ArrayRef> {
     /// The elements' little-endian bytes.
     ///
-    /// ```compile_fail
+    /// Nothing collects while they are borrowed:
+    ///
+    /// ```compile_fail,E0502
     /// # use tumulus::store::{ArrayRef, Rooted, Store};
     /// fn no_collection_while_borrowed(store: &mut Store<()>, array: Rooted<ArrayRef>) {
     ///     let bytes = array.bytes(&*store).unwrap();
     ///     store.gc().unwrap();
+    ///     println!("{}", bytes[0]);
+    /// }
+    /// ```
+    ///
+    /// but before that, and after:
+    ///
+    /// ```
+    /// # use tumulus::store::{ArrayRef, Rooted, Store};
+    /// fn collection_before(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     store.gc().unwrap();
+    ///     let bytes = array.bytes(&*store).unwrap();
     ///     println!("{}", bytes[0]);
     /// }
     /// ```
@@ -97,6 +110,24 @@ impl Rooted<ArrayRef> {
     }
 
     /// The elements as numbers, without a copy.
+    ///
+    /// ```compile_fail,E0502
+    /// # use tumulus::store::{ArrayRef, ArrayView, Rooted, Store};
+    /// fn no_collection_while_viewed(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     let numbers: ArrayView<'_, u16> = array.view(&*store).unwrap();
+    ///     store.gc().unwrap();
+    ///     println!("{:?}", numbers.get(0));
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// # use tumulus::store::{ArrayRef, ArrayView, Rooted, Store};
+    /// fn collection_before(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     store.gc().unwrap();
+    ///     let numbers: ArrayView<'_, u16> = array.view(&*store).unwrap();
+    ///     println!("{:?}", numbers.get(0));
+    /// }
+    /// ```
     ///
     /// # Errors
     /// If elements are not such numbers, the handle is stale or of another store, or the heap's bytes are damaged.

@@ -6,14 +6,15 @@
 //! panics that the methods name.
 
 use core::num::NonZeroU32;
+use std::any::Any;
 use std::fmt;
 
 use super::place::Place;
 use super::{ArrayRefPre, RefKind, Rooted, StoreContextMut, StoreOpaque, StructRefPre, Val};
 use crate::error::{Corruption, CorruptionKind, Result};
 use crate::object::{
-    GcArrayLayout, GcStructLayout, VMArrayDataMut, VMArrayRef, VMGcHeader, VMGcRef, VMObjectDataMut, VMStructDataMut,
-    VMStructRef, WORD_OFFSET,
+    GcArrayLayout, GcStructLayout, VMArrayDataMut, VMArrayRef, VMExternRef, VMGcHeader, VMGcRef, VMObjectDataMut,
+    VMStructDataMut, VMStructRef, WORD_OFFSET,
 };
 use crate::provenance::Typed;
 use crate::types::StorageType;
@@ -60,6 +61,14 @@ impl<'a> GcStore<'a> {
     /// If the type is prepared for another store, or out of memory.
     pub fn alloc_array(&mut self, ty: &ArrayRefPre, len: u32) -> Result<VMArrayRef> {
         Ok(Typed::new(reference(self.0.allocate_array(ty, len)?.at)?))
+    }
+
+    /// A new extern object with a host value behind it. References that are in no root are stale afterwards.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    pub fn alloc_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<VMExternRef> {
+        Ok(Typed::new(reference(self.0.allocate_extern(value, 0)?)?))
     }
 
     /// Collects garbage now. References that are in no root are stale afterwards.
@@ -131,14 +140,36 @@ impl fmt::Debug for GcStore<'_> {
     }
 }
 
-/// Exclusive access to a store in which nothing can collect: it has no method that allocates.
+/// Exclusive access to a store in which nothing can collect: it has no method that allocates, and nobody else has
+/// access meanwhile.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0499
 /// # use tumulus::store::{AutoAssertNoGc, Store};
 /// fn no_collection_meanwhile(store: &mut Store<()>) {
 ///     let no_gc = AutoAssertNoGc::new(&mut *store);
 ///     store.gc().unwrap();
 ///     drop(no_gc);
+/// }
+/// ```
+///
+/// ```compile_fail,E0499
+/// # use tumulus::store::{AutoAssertNoGc, GcStore, Store, StructRefPre};
+/// fn no_allocation_meanwhile(store: &mut Store<()>, ty: &StructRefPre) {
+///     let no_gc = AutoAssertNoGc::new(&mut *store);
+///     GcStore::new(&mut *store).alloc_struct(ty).unwrap();
+///     drop(no_gc);
+/// }
+/// ```
+///
+/// Before and after it both can be done:
+///
+/// ```
+/// # use tumulus::store::{AutoAssertNoGc, GcStore, Store, StructRefPre};
+/// fn collection_before_and_allocation_after(store: &mut Store<()>, ty: &StructRefPre) {
+///     store.gc().unwrap();
+///     let no_gc = AutoAssertNoGc::new(&mut *store);
+///     drop(no_gc);
+///     GcStore::new(&mut *store).alloc_struct(ty).unwrap();
 /// }
 /// ```
 pub struct AutoAssertNoGc<'a>(&'a mut StoreOpaque);
@@ -202,10 +233,10 @@ fn reference(raw: u32) -> Result<VMGcRef, Corruption> {
     VMGcRef::from_raw_u32(raw).ok_or_else(|| Corruption::new(CorruptionKind::OutOfBounds, raw))
 }
 
-impl VMStructRef {
-    /// A second reference to the same struct: see [`GcStore::clone_gc_ref`].
+impl<K> Typed<VMGcRef, K> {
+    /// A second reference to the same object: see [`GcStore::clone_gc_ref`].
     #[must_use]
-    pub fn clone(&self, store: &mut GcStore<'_>) -> VMStructRef {
+    pub fn clone(&self, store: &mut GcStore<'_>) -> Self {
         Typed::new(store.clone_gc_ref(self.as_gc_ref()))
     }
 
@@ -213,7 +244,9 @@ impl VMStructRef {
     pub fn drop(self, store: &mut GcStore<'_>) {
         store.drop_gc_ref(self.into());
     }
+}
 
+impl VMStructRef {
     /// Field `field`: `i8` and `i16` zero-extended, a reference rooted in the innermost scope. A function id that names
     /// no function of the field's type is null.
     ///

@@ -38,6 +38,7 @@ mod number;
 mod opaque;
 mod place;
 mod pre;
+mod root_slot;
 mod rooted;
 mod roots;
 #[cfg(target_has_atomic = "64")]
@@ -49,6 +50,7 @@ mod tag;
 mod typed;
 mod typed_struct;
 mod val;
+mod val_raw;
 mod weak;
 
 use std::fmt;
@@ -69,12 +71,14 @@ pub use kinds::{AnyRef, ArrayRef, EqRef, RefKind, StructRef, SubKind};
 pub use memory::{Memory, MemoryDescription, MemoryGuest};
 pub use number::Number;
 pub use pre::{ArrayRefPre, StructRefPre};
+pub use root_slot::RootSlot;
 pub use rooted::{OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
 pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use typed_struct::{FieldValues, TypedStruct};
 pub use val::Val;
+pub use val_raw::ValRaw;
 pub use weak::WeakRooted;
 
 use hashbrown::HashMap;

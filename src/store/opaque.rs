@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::functions::Functions;
 use super::roots::RootSet;
-use super::{Engine, GuestRunner, MemoryEntity};
+use super::{Engine, GuestRunner, MemoryEntity, RawVal};
 use crate::error::{Misuse, Result};
 use crate::heap::GcHeap;
 use crate::memory::Limiter;
@@ -50,6 +50,8 @@ pub struct StoreOpaque {
     pub(super) guest: Option<Box<dyn GuestRunner>>,
     /// How many host functions are being run, one inside the other.
     pub(super) host_depth: usize,
+    /// Room for the values of a call, lent to the outermost one.
+    pub(super) spare_values: Vec<RawVal>,
 }
 
 impl StoreOpaque {
@@ -66,6 +68,7 @@ impl StoreOpaque {
             fuel: 0,
             guest: None,
             host_depth: 0,
+            spare_values: Vec::new(),
         }
     }
 

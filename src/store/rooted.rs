@@ -134,10 +134,9 @@ impl<K> OwnedRooted<K> {
         }
     }
 
-    /// Overwrites what the handle leads to.
-    pub(super) fn write(&self, store: &mut StoreOpaque, raw: u32) -> Result<()> {
-        self.store.check(store.id)?;
-        Ok(store.roots.owned.set(&mut store.heap, &self.slot, raw).ok_or(Misuse::ForeignHandle)??)
+    /// What of the handle the store's roots know.
+    pub(super) fn slot(&self) -> &OwnedSlot {
+        &self.slot
     }
 
     /// The same handle as one of a wider kind.

@@ -1,7 +1,7 @@
 //! Values that cross between host and guest.
 
-use super::{AnyRef, ExnRef, ExternRef, Func, Rooted, StoreOpaque};
-use crate::error::{Misuse, Result};
+use super::{AnyRef, AsContext, ExnRef, ExternRef, Func, Rooted, StoreOpaque};
+use crate::error::{Cause, Misuse, Result};
 use crate::object::V128;
 use crate::types::{HeapType, RefType, ValType};
 
@@ -23,6 +23,18 @@ pub(crate) fn whole([low, high]: [u64; 2]) -> RawVal {
 }
 
 /// A WebAssembly value in the hands of the host.
+///
+/// ```
+/// use tumulus::store::Val;
+/// use tumulus::types::{RefType, ValType};
+///
+/// assert_eq!(Val::from(7).i32(), Some(7));
+/// assert_eq!(Val::from(-0.5_f64).f64(), Some(-0.5));
+/// assert_eq!(Val::from(7).i64(), None);
+/// assert_eq!(Val::default_for_ty(ValType::I64).and_then(|zero| zero.i64()), Some(0));
+/// assert!(Val::null_extern_ref().extern_ref().is_some_and(|handle| handle.is_none()));
+/// assert!(Val::default_for_ty(RefType::ANYREF.non_null().into()).is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Val {
@@ -99,6 +111,108 @@ impl Val {
     #[must_use]
     pub fn v128(&self) -> Option<V128> {
         if let Val::V128(value) = self { Some(*value) } else { None }
+    }
+
+    /// A null `anyref`.
+    #[must_use]
+    pub const fn null_any_ref() -> Val {
+        Val::AnyRef(None)
+    }
+
+    /// A null `externref`.
+    #[must_use]
+    pub const fn null_extern_ref() -> Val {
+        Val::ExternRef(None)
+    }
+
+    /// A null `funcref`.
+    #[must_use]
+    pub const fn null_func_ref() -> Val {
+        Val::FuncRef(None)
+    }
+
+    /// A null `exnref`.
+    #[must_use]
+    pub const fn null_exn_ref() -> Val {
+        Val::ExnRef(None)
+    }
+
+    /// The handle, or null, if this is an `anyref`.
+    #[must_use]
+    pub fn any_ref(&self) -> Option<Option<Rooted<AnyRef>>> {
+        if let Val::AnyRef(handle) = self { Some(*handle) } else { None }
+    }
+
+    /// The handle, or null, if this is an `externref`.
+    #[must_use]
+    pub fn extern_ref(&self) -> Option<Option<Rooted<ExternRef>>> {
+        if let Val::ExternRef(handle) = self { Some(*handle) } else { None }
+    }
+
+    /// The function, or null, if this is a `funcref`.
+    #[must_use]
+    pub fn func_ref(&self) -> Option<Option<Func>> {
+        if let Val::FuncRef(func) = self { Some(*func) } else { None }
+    }
+
+    /// The handle, or null, if this is an `exnref`.
+    #[must_use]
+    pub fn exn_ref(&self) -> Option<Option<Rooted<ExnRef>>> {
+        if let Val::ExnRef(handle) = self { Some(*handle) } else { None }
+    }
+
+    /// The value's own type: of null the smallest that has it, of an object that of its definition.
+    ///
+    /// # Errors
+    /// If this is a stale handle or something of another store, or the heap's bytes are damaged.
+    pub fn ty(&self, store: impl AsContext) -> Result<ValType> {
+        let context = store.as_context();
+        let non_null = |heap_type| ValType::Ref(RefType::new(false, heap_type));
+        Ok(match *self {
+            Val::I32(_) => ValType::I32,
+            Val::I64(_) => ValType::I64,
+            Val::F32(_) => ValType::F32,
+            Val::F64(_) => ValType::F64,
+            Val::V128(_) => ValType::V128,
+            Val::AnyRef(None) => RefType::NULLREF.into(),
+            Val::ExternRef(None) => RefType::NULLEXTERNREF.into(),
+            Val::FuncRef(None) => RefType::NULLFUNCREF.into(),
+            Val::ExnRef(None) => RefType::NULLEXNREF.into(),
+            Val::AnyRef(Some(handle)) => match handle.ty(context)? {
+                // A host value made internal is of no type but `any`.
+                HeapType::Extern => non_null(HeapType::Any),
+                other => non_null(other),
+            },
+            Val::ExternRef(Some(handle)) => handle.raw_in(context.opaque()).map(|_| non_null(HeapType::Extern))?,
+            Val::FuncRef(Some(func)) => non_null(func.registered_type(context.opaque())?.heap_type()),
+            Val::ExnRef(Some(handle)) => handle.raw_in(context.opaque()).map(|_| non_null(HeapType::Exn))?,
+        })
+    }
+
+    /// Whether the value is of type `ty`.
+    ///
+    /// ```
+    /// use tumulus::store::{AnyRef, Engine, I31, Store, Val};
+    /// use tumulus::types::{RefType, ValType};
+    ///
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let small = Val::from(AnyRef::from_i31(&mut store, I31::wrapping_u32(5))?);
+    /// assert!(small.matches_ty(&store, RefType::EQREF.into())?);
+    /// assert!(!small.matches_ty(&store, RefType::STRUCTREF.into())?);
+    /// assert!(!Val::null_any_ref().matches_ty(&store, RefType::ANYREF.non_null().into())?);
+    /// assert_eq!(small.ty(&store)?.to_string(), "(ref i31)");
+    /// assert_eq!(Val::from(2.5_f32).ty(&store)?, ValType::F32);
+    /// # Ok::<(), tumulus::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Val::ty`].
+    pub fn matches_ty(&self, store: impl AsContext, ty: ValType) -> Result<bool> {
+        match self.to_raw(store.as_context().opaque(), ty) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.cause(), Cause::Misuse(Misuse::TypeMismatch { .. })) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The raw form, after checking that the value is of type `ty` and belongs to the store.
@@ -182,7 +296,7 @@ impl Val {
 
 /// The low 32 and the low 64 bits.
 #[expect(clippy::cast_possible_truncation, reason = "takes the low bits")]
-fn narrow(raw: RawVal) -> (u32, u64) {
+pub(super) fn narrow(raw: RawVal) -> (u32, u64) {
     (raw as u32, raw as u64)
 }
 
@@ -226,6 +340,18 @@ impl From<i64> for Val {
 impl From<f32> for Val {
     fn from(value: f32) -> Val {
         Val::F32(value.to_bits())
+    }
+}
+
+impl From<Func> for Val {
+    fn from(func: Func) -> Val {
+        Val::FuncRef(Some(func))
+    }
+}
+
+impl From<Option<Func>> for Val {
+    fn from(func: Option<Func>) -> Val {
+        Val::FuncRef(func)
     }
 }
 
