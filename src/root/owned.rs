@@ -39,23 +39,21 @@ impl OwnedRoots {
     /// If the collector found a reference that leads to no object.
     #[inline]
     pub fn insert(&mut self, heap: &mut GcHeap, raw: u32) -> Result<Option<OwnedSlot>, Corruption> {
-        let owner = match self.owners.take() {
-            Some(owner) => owner,
+        let (slot, owner) = match self.owners.take() {
+            Some(taken) => taken,
             None => match self.take_more(heap)? {
-                Some(owner) => owner,
+                Some(taken) => taken,
                 None => return Ok(None),
             },
         };
-        if let Some(slot) = self.owners.slot_of(&owner) {
-            self.slots.set(heap, slot, raw).unwrap_or(Ok(()))?;
-        }
+        self.slots.set(heap, slot, raw).unwrap_or(Ok(()))?;
         Ok(Some(owner))
     }
 
     /// Frees the slots whose owners were dropped, and adds slots if those are few.
     #[cold]
     #[inline(never)]
-    fn take_more(&mut self, heap: &mut GcHeap) -> Result<Option<OwnedSlot>, Corruption> {
+    fn take_more(&mut self, heap: &mut GcHeap) -> Result<Option<(usize, OwnedSlot)>, Corruption> {
         let OwnedRoots { slots, owners } = self;
         owners.reclaim(|slot| slots.set(heap, slot, 0).unwrap_or(Ok(())))?;
         while owners.is_short() && slots.grow(heap, CHUNK_SLOTS, 0)? {

@@ -54,13 +54,12 @@ impl Owners {
         self.slots() - self.free.len()
     }
 
-    /// An owner for a slot that has none; `None` if all have one.
+    /// A slot without an owner, and an owner for it; `None` if all have one.
     #[inline]
-    pub(super) fn take(&mut self) -> Option<OwnedSlot> {
-        let slot = *self.free.last()?;
+    pub(super) fn take(&mut self) -> Option<(usize, OwnedSlot)> {
+        let slot = self.free.pop()?;
         let chunk = Arc::clone(self.chunks.get(slot as usize / CHUNK_SLOTS)?);
-        self.free.pop();
-        Some(OwnedSlot { chunk, slot })
+        Some((slot as usize, OwnedSlot { chunk, slot }))
     }
 
     /// The slot of an owner; `None` if that is one of another table.

@@ -21,12 +21,11 @@ impl WeakRoots {
     /// If the reference leads to no object, or the host has no memory.
     pub fn insert(&mut self, heap: &mut GcHeap, raw: u32) -> Result<OwnedSlot> {
         let id = heap.new_weak(raw)?;
-        let owner = match self.owners.take() {
-            Some(owner) => Some(owner),
+        let taken = match self.owners.take() {
+            Some(taken) => Some(taken),
             None => self.take_more(heap),
         };
-        let place = owner.and_then(|owner| Some((self.ids.get_mut(self.owners.slot_of(&owner)?)?, owner)));
-        match place {
+        match taken.and_then(|(slot, owner)| Some((self.ids.get_mut(slot)?, owner))) {
             Some((place, owner)) => {
                 *place = id;
                 Ok(owner)
@@ -41,7 +40,7 @@ impl WeakRoots {
 
     /// Frees the references whose owners were dropped, and adds slots if those are few.
     #[cold]
-    fn take_more(&mut self, heap: &mut GcHeap) -> Option<OwnedSlot> {
+    fn take_more(&mut self, heap: &mut GcHeap) -> Option<(usize, OwnedSlot)> {
         let WeakRoots { ids, owners } = self;
         let Ok(()) = owners.reclaim(|slot| {
             ids.get(slot).into_iter().for_each(|&id| heap.release_weak(id));

@@ -38,6 +38,7 @@ impl ArrayRef {
     ///
     /// # Errors
     /// If elements are not such numbers, the type is one of another store, or out of memory.
+    #[inline]
     pub fn from_slice<N: Number>(
         mut store: impl AsContextMut,
         ty: &ArrayRefPre,
@@ -47,7 +48,7 @@ impl ArrayRef {
         let opaque = context.opaque_mut();
         check_number::<N>(ty.element().storage)?;
         let array = opaque.allocate_array(ty, length_of(numbers)?)?;
-        ArrayViewMut::new(array.bytes_mut(opaque)?).copy_from_slice(numbers)?;
+        N::put_all_le(numbers, array.new_elements(opaque)?);
         Rooted::new(opaque, array.at)
     }
 
@@ -334,6 +335,7 @@ impl Array {
     }
 }
 
+#[inline]
 fn check_number<N: Number>(storage: StorageType) -> Result<()> {
     if N::fits(storage) { Ok(()) } else { Err(mismatch(std::any::type_name::<N>(), &storage.to_string())) }
 }

@@ -3,10 +3,11 @@
 use super::place::Place;
 use super::pre::shape_of;
 use super::struct_ref::no_default;
+use super::val::mismatch;
 use super::{ArrayRef, ArrayRefPre, AsContext, AsContextMut, Rooted, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::object::{GcArrayLayout, WORD_OFFSET};
-use crate::types::{FieldType, RegisteredType};
+use crate::types::{FieldType, RegisteredType, StorageType, ValType};
 
 impl ArrayRef {
     /// A new array of `len` elements that are all `elem`.
@@ -31,8 +32,22 @@ impl ArrayRef {
         let opaque = context.opaque_mut();
         let array = opaque.allocate_array(ty, length_of(elems)?)?;
         // The values were rooted while that collected; nothing collects before they are all written.
-        for (index, &value) in (0..).zip(elems) {
-            array.place(index)?.initialize(opaque, array.at, value)?;
+        match array.element.storage {
+            StorageType::Val(ValType::I32) => array.initialize(opaque, elems, |val| val.i32().map(i32::to_le_bytes))?,
+            StorageType::Val(ValType::I64) => array.initialize(opaque, elems, |val| val.i64().map(i64::to_le_bytes))?,
+            StorageType::Val(ValType::F32) => array.initialize(opaque, elems, |val| match val {
+                Val::F32(bits) => Some(bits.to_le_bytes()),
+                _ => None,
+            })?,
+            StorageType::Val(ValType::F64) => array.initialize(opaque, elems, |val| match val {
+                Val::F64(bits) => Some(bits.to_le_bytes()),
+                _ => None,
+            })?,
+            _ => {
+                for (index, &value) in (0..).zip(elems) {
+                    array.place(index)?.initialize(opaque, array.at, value)?;
+                }
+            }
         }
         Rooted::new(opaque, array.at)
     }
@@ -152,6 +167,30 @@ impl Array {
     pub(super) fn check(self, first: u32, count: u32) -> Result<(), Misuse> {
         let (end, len) = (u64::from(first) + u64::from(count), u64::from(self.len));
         if end <= len { Ok(()) } else { Err(Misuse::OutOfRange { what: "array", index: end, len }) }
+    }
+
+    /// The bytes of the elements of a new array.
+    #[inline]
+    pub(super) fn new_elements(self, store: &mut StoreOpaque) -> Result<&mut [u8]> {
+        let bytes = u64::from(self.layout.elem_size) * u64::from(self.len);
+        let (start, bytes) = (self.at.saturating_add(self.layout.base_size), u32::try_from(bytes).unwrap_or(u32::MAX));
+        Ok(store.heap.object_mut(start, bytes)?)
+    }
+
+    /// Writes all elements, which take `N` bytes each, of a new array.
+    fn initialize<const N: usize>(
+        self,
+        store: &mut StoreOpaque,
+        elems: &[Val],
+        encode: impl Fn(&Val) -> Option<[u8; N]>,
+    ) -> Result<()> {
+        for (bytes, value) in self.new_elements(store)?.as_chunks_mut::<N>().0.iter_mut().zip(elems) {
+            match encode(value) {
+                Some(encoded) => *bytes = encoded,
+                None => return Err(mismatch(self.element.storage, value.kind_name())),
+            }
+        }
+        Ok(())
     }
 
     /// Where an element lies.

@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::object::ObjectType;
-use tumulus::store::{AnyRef, ArrayRef, ArrayRefPre, ExternRef, RootScope, Rooted, Store, StructRef, StructRefPre, Val};
+use tumulus::store::{
+    AnyRef, ArrayRef, ArrayRefPre, BrandedHeap, ExternRef, RootScope, Rooted, Store, StructRef, StructRefPre, Val,
+};
 use tumulus::types::{ArrayType, FieldType, Mutability, RefType, RegisteredType, StorageType, StructType, SubType, ValType};
 
 /// Operations in one scope, and between two looks at the clock.
@@ -45,13 +47,15 @@ fn measure(row: &mut Row<'_>) -> Vec<f64> {
     best
 }
 
-/// Measures everything and prints it.
-pub fn print() -> wasmtime::Result<()> {
-    for mut row in rows()? {
+/// Measures the rows whose names contain `wanted` and prints nanoseconds an operation and how many times as fast as
+/// Wasmtime that is.
+pub fn print(wanted: &str) -> wasmtime::Result<()> {
+    println!("{:30} {:>9}", "ns (times as fast)", "Wasmtime");
+    for mut row in rows()?.into_iter().filter(|row| row.name.contains(wanted)) {
         let best = measure(&mut row);
-        print!("{:32}", row.name);
-        for ((name, _), nanos) in row.columns.iter().zip(&best) {
-            print!(" {name} {nanos:8.2} ({:5.1}x)", best[0] / nanos);
+        print!("{:30} {:9.1}", row.name, best[0]);
+        for ((name, _), nanos) in row.columns.iter().zip(&best).skip(1) {
+            print!("  {name} {nanos:.2} ({:.1}x)", best[0] / nanos);
         }
         println!();
     }
@@ -149,7 +153,8 @@ fn rows() -> wasmtime::Result<Vec<Row<'static>>> {
         ref_get()?,
         field_set()?,
         ref_set()?,
-        array_from_slice()?,
+        bytes_from_slice()?,
+        numbers_from_slice()?,
         extern_new()?,
         owned_root()?,
         scoped_root()?,
@@ -173,6 +178,31 @@ fn struct_new() -> wasmtime::Result<Row<'static>> {
             black_box(ours(StructRef::new(scope, &pre, black_box(&fields))));
         });
     };
+    let (mut store, pre, _) = our_store();
+    let cells = ours(pre.typed::<(i32, Option<Rooted<AnyRef>>)>());
+    let typed = move || {
+        in_our_scopes(&mut store, |scope| {
+            black_box(ours(cells.create(scope, black_box((7, None)))));
+        });
+    };
+    let (mut store, pre, _) = our_store();
+    let cells = ours(pre.typed::<(i32, Option<Rooted<AnyRef>>)>());
+    let branded = move || {
+        let mut left = SCOPES * OPERATIONS;
+        while left > 0 {
+            BrandedHeap::enter(&mut store, |heap| {
+                while left > 0
+                    && let Some(cell) = ours(heap.create(&cells, black_box((7, None))))
+                {
+                    black_box(cell);
+                    left -= 1;
+                }
+            });
+            if left > 0 {
+                ours(store.gc());
+            }
+        }
+    };
     let (mut heap, pair, _) = our_heap();
     let mut roots = [0_u32];
     let raw = move || {
@@ -185,7 +215,13 @@ fn struct_new() -> wasmtime::Result<Row<'static>> {
     };
     Ok(Row {
         name: "struct of two fields",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("raw", Box::new(raw))],
+        columns: vec![
+            ("Wasmtime", Box::new(wasmtime)),
+            ("checked", Box::new(checked)),
+            ("typed", Box::new(typed)),
+            ("branded", Box::new(branded)),
+            ("raw", Box::new(raw)),
+        ],
     })
 }
 
@@ -236,6 +272,17 @@ fn field_get() -> wasmtime::Result<Row<'static>> {
             black_box(ours(field.get(scope, black_box(&object))));
         });
     };
+    let (mut store, pre, _) = our_store();
+    let object = our_object(&mut store, &pre);
+    let field = ours(pre.field::<i32>(0));
+    let branded = move || {
+        BrandedHeap::enter(&mut store, |heap| {
+            let object = ours(heap.unroot(&object));
+            in_no_scope(|| {
+                black_box(ours(heap.get(&field, black_box(object))));
+            });
+        });
+    };
     let (mut heap, pair, _) = our_heap();
     let object = raw_object(&mut heap, &pair);
     let raw = move || {
@@ -249,6 +296,7 @@ fn field_get() -> wasmtime::Result<Row<'static>> {
             ("Wasmtime", Box::new(wasmtime)),
             ("checked", Box::new(checked)),
             ("typed", Box::new(typed)),
+            ("branded", Box::new(branded)),
             ("raw", Box::new(raw)),
         ],
     })
@@ -277,6 +325,17 @@ fn ref_get() -> wasmtime::Result<Row<'static>> {
             black_box(ours(field.get(scope, black_box(&object))));
         });
     };
+    let (mut store, pre, _) = our_store();
+    let object = our_object(&mut store, &pre);
+    let field = ours(pre.field::<Option<Rooted<AnyRef>>>(1));
+    let branded = move || {
+        BrandedHeap::enter(&mut store, |heap| {
+            let object = ours(heap.unroot(&object));
+            in_no_scope(|| {
+                black_box(ours(heap.get(&field, black_box(object))));
+            });
+        });
+    };
     let (mut heap, pair, _) = our_heap();
     let object = raw_object(&mut heap, &pair);
     let raw = move || {
@@ -290,6 +349,7 @@ fn ref_get() -> wasmtime::Result<Row<'static>> {
             ("Wasmtime", Box::new(wasmtime)),
             ("checked", Box::new(checked)),
             ("typed", Box::new(typed)),
+            ("branded", Box::new(branded)),
             ("raw", Box::new(raw)),
         ],
     })
@@ -318,6 +378,17 @@ fn field_set() -> wasmtime::Result<Row<'static>> {
             ours(field.set(scope, black_box(&object), black_box(5)));
         });
     };
+    let (mut store, pre, _) = our_store();
+    let object = our_object(&mut store, &pre);
+    let field = ours(pre.field::<i32>(0));
+    let branded = move || {
+        BrandedHeap::enter(&mut store, |heap| {
+            let object = ours(heap.unroot(&object));
+            in_no_scope(|| {
+                ours(heap.set(&field, black_box(object), black_box(5)));
+            });
+        });
+    };
     let (mut heap, pair, _) = our_heap();
     let object = raw_object(&mut heap, &pair);
     let raw = move || {
@@ -331,6 +402,7 @@ fn field_set() -> wasmtime::Result<Row<'static>> {
             ("Wasmtime", Box::new(wasmtime)),
             ("checked", Box::new(checked)),
             ("typed", Box::new(typed)),
+            ("branded", Box::new(branded)),
             ("raw", Box::new(raw)),
         ],
     })
@@ -360,6 +432,17 @@ fn ref_set() -> wasmtime::Result<Row<'static>> {
             ours(field.set(scope, black_box(&object), black_box(Some(object.to_anyref()))));
         });
     };
+    let (mut store, pre, _) = our_store();
+    let object = our_object(&mut store, &pre);
+    let field = ours(pre.field::<Option<Rooted<AnyRef>>>(1));
+    let branded = move || {
+        BrandedHeap::enter(&mut store, |heap| {
+            let object = ours(heap.unroot(&object));
+            in_no_scope(|| {
+                ours(heap.set(&field, black_box(object), black_box(Some(object.to_anyref()))));
+            });
+        });
+    };
     let (mut heap, pair, _) = our_heap();
     let object = raw_object(&mut heap, &pair);
     let raw = move || {
@@ -373,12 +456,13 @@ fn ref_set() -> wasmtime::Result<Row<'static>> {
             ("Wasmtime", Box::new(wasmtime)),
             ("checked", Box::new(checked)),
             ("typed", Box::new(typed)),
+            ("branded", Box::new(branded)),
             ("raw", Box::new(raw)),
         ],
     })
 }
 
-fn array_from_slice() -> wasmtime::Result<Row<'static>> {
+fn bytes_from_slice() -> wasmtime::Result<Row<'static>> {
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(ARRAY_BYTES).collect();
     let (mut store, _, ty) = their_store()?;
     let pre = theirs::ArrayRefPre::new(&mut store, ty);
@@ -406,8 +490,46 @@ fn array_from_slice() -> wasmtime::Result<Row<'static>> {
         });
     };
     Ok(Row {
-        name: "array of 1 KiB from a slice",
+        name: "array of 1 KiB from bytes",
         columns: vec![("Wasmtime", Box::new(wasmtime)), ("typed", Box::new(typed)), ("raw", Box::new(raw))],
+    })
+}
+
+/// Wasmtime takes elements of other types than `i8` as values.
+fn numbers_from_slice() -> wasmtime::Result<Row<'static>> {
+    let numbers: Vec<i32> = (0..).take(ARRAY_BYTES / 4).collect();
+    let (mut store, ..) = their_store()?;
+    let number = theirs::StorageType::ValType(theirs::ValType::I32);
+    let ty = theirs::ArrayType::new(store.engine(), theirs::FieldType::new(theirs::Mutability::Var, number));
+    let pre = theirs::ArrayRefPre::new(&mut store, ty);
+    let source = numbers.clone();
+    let wasmtime = move || {
+        in_their_scopes(&mut store, |scope| {
+            let values: Vec<_> = black_box(&source).iter().map(|&number| theirs::Val::I32(number)).collect();
+            black_box(theirs::ArrayRef::new_fixed(scope, &pre, &values).unwrap());
+        });
+    };
+    let (mut store, ..) = our_store();
+    let ty = our_type(&store, ArrayType::new(FieldType::new(Mutability::Var, ValType::I32.into())));
+    let pre = ours(ArrayRefPre::new(&mut store, &ty));
+    let source = numbers.clone();
+    let typed = move || {
+        in_our_scopes(&mut store, |scope| {
+            black_box(ours(ArrayRef::from_slice(scope, &pre, black_box(&source))));
+        });
+    };
+    let (mut store, ..) = our_store();
+    let ty = our_type(&store, ArrayType::new(FieldType::new(Mutability::Var, ValType::I32.into())));
+    let pre = ours(ArrayRefPre::new(&mut store, &ty));
+    let checked = move || {
+        in_our_scopes(&mut store, |scope| {
+            let values: Vec<_> = black_box(&numbers).iter().map(|&number| Val::I32(number)).collect();
+            black_box(ours(ArrayRef::new_fixed(scope, &pre, &values)));
+        });
+    };
+    Ok(Row {
+        name: "array of 256 i32 from numbers",
+        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("typed", Box::new(typed))],
     })
 }
 

@@ -9,7 +9,7 @@ const RUNS: usize = 7;
 
 fn main() -> wasmtime::Result<()> {
     match std::env::args().nth(1).as_deref() {
-        Some("host-api") => host_api::print(),
+        Some("host-api") => host_api::print(&std::env::args().nth(2).unwrap_or_default()),
         Some(other) => Err(wasmtime::Error::msg(format!("no comparison is called {other}"))),
         None => host_memories().and_then(|()| creation()),
     }
