@@ -168,7 +168,12 @@ impl GcHeap {
         let is_denied = external_bytes > 0 && self.declare(external_bytes).is_err();
         if self.weak.externs.is_full() || is_denied {
             // Payloads of the dead hold ids, and what they declared, until a collection finds them.
-            self.collect_or_refusal(CycleKind::Full, Reason::Exhausted, u64::from(OBJECT_BYTES_MIN), roots)?;
+            self.collect_or_refusal(
+                CycleKind::Full,
+                Reason::Exhausted,
+                u64::from(OBJECT_BYTES_MIN),
+                &mut Some(&mut *roots),
+            )?;
         }
         if is_denied {
             self.declare(external_bytes)?;
@@ -201,6 +206,43 @@ impl GcHeap {
     #[cold]
     #[inline(never)]
     pub fn allocate_slow(&mut self, header: VMGcHeader, bytes: u64, roots: &mut dyn RootSource) -> Result<NonZeroU32> {
+        self.allocate_beyond(header, bytes, Some(roots))
+    }
+
+    /// Allocates as [`GcHeap::allocate_struct`] and its kin do if that needs no collection, and is no safe point; `None`
+    /// if one is due, or is what may still find room.
+    ///
+    /// # Errors
+    /// As for [`GcHeap::allocate_slow`]; out of memory only if no collection can help.
+    #[inline]
+    pub fn allocate_without_collecting(&mut self, header: VMGcHeader, bytes: u64) -> Result<Option<NonZeroU32>> {
+        match self.try_allocate_sized(header, bytes) {
+            Some(at) => Ok(Some(at)),
+            None => self.allocate_slow_without_collecting(header, bytes),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_slow_without_collecting(&mut self, header: VMGcHeader, bytes: u64) -> Result<Option<NonZeroU32>> {
+        match self.allocate_beyond(header, bytes, None) {
+            Ok(at) => Ok(Some(at)),
+            Err(error) => match error.out_of_memory() {
+                Some(refused) if refused.kind != OutOfMemoryKind::TooLarge && self.collector.traits().collects => {
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Allocates where the window has no room; collects only if there are `roots`.
+    fn allocate_beyond(
+        &mut self,
+        header: VMGcHeader,
+        bytes: u64,
+        mut roots: Option<&mut dyn RootSource>,
+    ) -> Result<NonZeroU32> {
         self.refuse_if_damaged()?;
         if bytes < u64::from(OBJECT_BYTES_MIN) || !bytes.is_multiple_of(u64::from(OBJECT_ALIGN)) {
             return Err(Misuse::Setting(format!("an object of {bytes} bytes")).into());
@@ -208,7 +250,9 @@ impl GcHeap {
         if !self.attached {
             self.attach()?;
         }
-        self.zeal(roots)?;
+        if let Some(roots) = roots.as_deref_mut() {
+            self.zeal(roots)?;
+        }
         let at = match u32::try_from(bytes) {
             Ok(bytes) if bytes <= self.blocks.small_bytes_max() => self.allocate_small(bytes, roots)?,
             _ => self.allocate_large(bytes, roots)?,
@@ -232,7 +276,7 @@ impl GcHeap {
         Ok(())
     }
 
-    fn allocate_small(&mut self, bytes: u32, roots: &mut dyn RootSource) -> Result<u32> {
+    fn allocate_small(&mut self, bytes: u32, roots: Option<&mut dyn RootSource>) -> Result<u32> {
         // Under zeal the window is hidden from the fast path and allocation comes here each time.
         if let Some(at) = self.hidden.take(bytes) {
             return Ok(at);
@@ -255,7 +299,7 @@ impl GcHeap {
         at.ok_or_else(|| self.damaged_by(Corruption::new(CorruptionKind::BadWindow, window.cursor)))
     }
 
-    fn allocate_large(&mut self, bytes: u64, roots: &mut dyn RootSource) -> Result<u32> {
+    fn allocate_large(&mut self, bytes: u64, roots: Option<&mut dyn RootSource>) -> Result<u32> {
         // Granule 0 never belongs to a large object.
         let limit = u64::from(self.blocks.limit_bytes().saturating_sub(GRANULE_BYTES));
         if bytes > limit {
@@ -273,11 +317,11 @@ impl GcHeap {
     }
 
     /// The retry ladder, for small and large objects alike: collect if that is due, then ask the collector, grow,
-    /// collect, make room in one piece, and only then fail.
+    /// collect, make room in one piece, and only then fail. Without `roots` it fails where it would collect.
     fn find_room<R>(
         &mut self,
         bytes: u64,
-        roots: &mut dyn RootSource,
+        mut roots: Option<&mut dyn RootSource>,
         mut attempt: impl FnMut(&mut dyn Collector, &mut HeapParts<'_>) -> Result<R, RefillError>,
     ) -> Result<R> {
         let mut rungs = Rungs { minor: true, full: true, fragmented: bytes > u64::from(self.blocks.small_bytes_max()) };
@@ -287,7 +331,7 @@ impl GcHeap {
         let mut refusal = None;
         if rungs.full && self.pacer.is_due(&self.counters()) {
             rungs.full = false;
-            refusal = self.collect_or_refusal(CycleKind::Full, Reason::Pacing, bytes, roots)?;
+            refusal = self.collect_or_refusal(CycleKind::Full, Reason::Pacing, bytes, &mut roots)?;
         }
         loop {
             let (collector, mut parts) = self.split();
@@ -296,7 +340,8 @@ impl GcHeap {
                 Err(RefillError::Corruption(corruption)) => return Err(self.damaged_by(corruption)),
                 Err(RefillError::Due) if rungs.minor => {
                     rungs.minor = false;
-                    refusal = self.collect_or_refusal(CycleKind::Minor, Reason::Pacing, bytes, roots)?.or(refusal);
+                    let refused = self.collect_or_refusal(CycleKind::Minor, Reason::Pacing, bytes, &mut roots)?;
+                    refusal = refused.or(refusal);
                     continue;
                 }
                 Err(RefillError::NoRoom | RefillError::Due) => true,
@@ -314,21 +359,23 @@ impl GcHeap {
                 let full = || self.out_of_memory(OutOfMemoryKind::HeapFull, bytes);
                 return Err(refusal.unwrap_or_else(full).into());
             };
-            if let Some(refused) = self.collect_or_refusal(CycleKind::Full, reason, bytes, roots)? {
+            if let Some(refused) = self.collect_or_refusal(CycleKind::Full, reason, bytes, &mut roots)? {
                 refusal = Some(refused);
             }
         }
     }
 
     /// Collects; a refusal of the memory that the cycle needs is not the end of the ladder, which `bytes` is asked of.
+    /// That there are no `roots` is.
     fn collect_or_refusal(
         &mut self,
         kind: CycleKind,
         reason: Reason,
         bytes: u64,
-        roots: &mut dyn RootSource,
+        roots: &mut Option<&mut dyn RootSource>,
     ) -> Result<Option<OutOfMemory>> {
-        match self.collect_for(kind, reason, bytes, roots) {
+        let Some(roots) = roots else { return Err(self.out_of_memory(OutOfMemoryKind::HeapFull, bytes).into()) };
+        match self.collect_for(kind, reason, bytes, &mut **roots) {
             Ok(()) => Ok(None),
             Err(error) => match error.out_of_memory() {
                 Some(&refused) => Ok(Some(OutOfMemory { asked: bytes, ..refused })),

@@ -38,6 +38,7 @@ impl CastTarget {
     ///
     /// # Panics
     /// If `ty` names a concrete type and `concrete` is not it.
+    #[inline]
     #[must_use]
     pub fn new(ty: RefType, concrete: Option<&RegisteredType>) -> CastTarget {
         let to = match ty.heap_type() {

@@ -27,6 +27,15 @@ impl From<V128> for u128 {
     }
 }
 
+/// As the text format has it behind `v128.const`: four lanes of 32 bits, the low one first.
+impl fmt::Display for V128 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("i32x4")?;
+        let bytes = self.to_le_bytes();
+        bytes.as_chunks().0.iter().try_for_each(|&lane| write!(f, " {:#010x}", u32::from_le_bytes(lane)))
+    }
+}
+
 impl V128 {
     const fn from_le_bytes(bytes: [u8; 16]) -> V128 {
         V128(u128::from_le_bytes(bytes))
@@ -187,6 +196,12 @@ mod tests {
         data.write_v128(16, V128::from(7));
         assert_eq!(u128::from(data.read_v128(16)), 7);
         assert_eq!(data.read_u64(24), 0);
+    }
+
+    #[test]
+    fn vectors_print_as_the_specification_writes_them() {
+        let vector = V128::from(0xFF00_0000_0000_0000_0000_0000_0000_0001);
+        assert_eq!(vector.to_string(), "i32x4 0x00000001 0x00000000 0x00000000 0xff000000");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{
     ARRAY_BASE, EXCEPTION_BASE, OBJECT_ALIGN, OBJECT_BYTES_MIN, VMGcHeader, VMGcKind, WORD_OFFSET, round_up_to_object,
 };
-use crate::types::{CompositeType, FieldType, RegisteredType, StorageType, ValType};
+use crate::types::{CompositeType, FieldType, Mutability, RegisteredType, StorageType, ValType};
 
 /// Where one field lies and whether the collector follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct GcField {
     pub offset: u32,
     /// Whether the field is a GC reference. Function references are not: they are ids.
     pub is_ref: bool,
+    /// What the field holds, and whether it can be written.
+    pub ty: FieldType,
 }
 
 /// The layout of a struct type, or of the exceptions of a function type.
@@ -43,26 +45,26 @@ impl GcStructLayout {
             Some(layout) => (layout.fields.to_vec(), layout.end, layout.holes.clone()),
             None => (Vec::with_capacity(fields.len()), WORD_OFFSET, Vec::new()),
         };
-        let further = fields.iter().skip(placed.len()).map(|field| field.storage);
+        let further = fields.iter().skip(placed.len()).copied();
         GcStructLayout::place(further, placed, end, holes)
     }
 
     /// The layout of an exception that carries values of types `params`, behind the id of its tag.
     #[must_use]
     pub fn exception(params: &[ValType]) -> GcStructLayout {
-        let values = params.iter().map(|&ty| StorageType::Val(ty));
+        let values = params.iter().map(|&ty| FieldType::new(Mutability::Const, ty.into()));
         GcStructLayout::place(values, Vec::with_capacity(params.len()), EXCEPTION_BASE, Vec::new())
     }
 
     /// Places `further` fields behind those that end at `end`, or in their `holes`.
     fn place(
-        further: impl Iterator<Item = StorageType>,
+        further: impl Iterator<Item = FieldType>,
         mut placed: Vec<GcField>,
         mut end: u32,
         mut holes: Vec<(u32, u32)>,
     ) -> GcStructLayout {
-        for storage in further {
-            let width = width_of(storage);
+        for ty in further {
+            let width = width_of(ty.storage);
             let offset = take_hole(&mut holes, width).unwrap_or_else(|| {
                 let offset = align_up(end, width.min(OBJECT_ALIGN));
                 if offset > end {
@@ -71,7 +73,7 @@ impl GcStructLayout {
                 end = offset + width;
                 offset
             });
-            placed.push(GcField { offset, is_ref: storage.is_vmgcref_type() });
+            placed.push(GcField { offset, is_ref: ty.storage.is_vmgcref_type(), ty });
         }
         GcStructLayout {
             size: align_up(end, OBJECT_ALIGN).max(OBJECT_BYTES_MIN),
@@ -260,7 +262,7 @@ fn align_up(offset: u32, align: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Mutability, RefType, ValType};
+    use crate::types::{RefType, ValType};
 
     fn layout(storages: &[StorageType], base: Option<&GcStructLayout>) -> GcStructLayout {
         let fields: Vec<_> =

@@ -9,10 +9,12 @@
 
 mod array;
 mod owned;
+mod owner;
 mod scopes;
 mod weak;
 
 pub use array::{CHUNK_SLOTS, RootArray};
-pub use owned::{OwnedRoots, OwnedSlot};
+pub use owned::OwnedRoots;
+pub use owner::OwnedSlot;
 pub use scopes::{ScopeMark, ScopeSlot, Scopes};
 pub use weak::WeakRoots;

@@ -1,56 +1,17 @@
-//! Root slots that live as long as their owners: one shared list of released slots, no allocation per root.
-
-use std::sync::{Arc, Mutex, PoisonError};
+//! Root slots that live as long as their owners: no allocation per root.
 
 use super::RootArray;
+use super::owner::{CHUNK_SLOTS, OwnedSlot, Owners};
 use crate::error::Corruption;
 use crate::heap::GcHeap;
 use crate::trace::{RootCategory, RootVisitor};
 
-/// Slots whose owners were dropped, to be freed by the store at its next convenience. Owners may be dropped on any
-/// thread and after their store.
-#[derive(Debug, Default)]
-pub(super) struct Released(Mutex<Vec<u32>>);
-
-impl Released {
-    /// Gives each slot that was released since the last time to `take`.
-    pub(super) fn drain(&self, take: impl FnMut(u32)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(take);
-    }
-}
-
-/// The owner of one root slot, or of one weak reference. Dropping it releases that.
-#[derive(Debug)]
-pub struct OwnedSlot {
-    released: Arc<Released>,
-    slot: u32,
-}
-
-impl OwnedSlot {
-    /// The owner of `slot`, which goes to `released` with it.
-    pub(super) fn new(released: &Arc<Released>, slot: u32) -> OwnedSlot {
-        OwnedSlot { released: Arc::clone(released), slot }
-    }
-
-    /// The slot, if it will go to `released`.
-    #[inline]
-    pub(super) fn slot_of(&self, released: &Arc<Released>) -> Option<u32> {
-        Arc::ptr_eq(released, &self.released).then_some(self.slot)
-    }
-}
-
-impl Drop for OwnedSlot {
-    fn drop(&mut self) {
-        self.released.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.slot);
-    }
-}
-
 /// The owned roots of one store.
 #[derive(Debug, Default)]
 pub struct OwnedRoots {
+    /// One for each slot of `owners`.
     slots: RootArray,
-    free: Vec<u32>,
-    released: Arc<Released>,
+    owners: Owners,
 }
 
 impl OwnedRoots {
@@ -63,7 +24,7 @@ impl OwnedRoots {
     /// How many slots are owned, those released but not yet freed included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.owners.len()
     }
 
     /// Whether there are no roots.
@@ -76,44 +37,46 @@ impl OwnedRoots {
     ///
     /// # Errors
     /// If the collector found a reference that leads to no object.
+    #[inline]
     pub fn insert(&mut self, heap: &mut GcHeap, raw: u32) -> Result<Option<OwnedSlot>, Corruption> {
-        if self.free.is_empty() {
-            self.reclaim(|slots, slot| slots.set(heap, slot, 0).unwrap_or(Ok(())))?;
-        }
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots.set(heap, slot as usize, raw).unwrap_or(Ok(()))?;
-                slot
-            }
-            None => match u32::try_from(self.slots.len()) {
-                // Room in `free` for all slots, so that a collection that frees them needs no memory.
-                Ok(slot) if self.free.try_reserve(self.slots.len() + 1).is_ok() && self.slots.grow(heap, 1, raw)? => {
-                    slot
-                }
-                _ => return Ok(None),
+        let (slot, owner) = match self.owners.take() {
+            Some(taken) => taken,
+            None => match self.take_more(heap)? {
+                Some(taken) => taken,
+                None => return Ok(None),
             },
         };
-        Ok(Some(OwnedSlot::new(&self.released, slot)))
+        self.slots.set(heap, slot, raw).unwrap_or(Ok(()))?;
+        Ok(Some(owner))
+    }
+
+    /// Frees the slots whose owners were dropped, and adds slots if those are few.
+    #[cold]
+    #[inline(never)]
+    fn take_more(&mut self, heap: &mut GcHeap) -> Result<Option<(usize, OwnedSlot)>, Corruption> {
+        let OwnedRoots { slots, owners } = self;
+        owners.reclaim(|slot| slots.set(heap, slot, 0).unwrap_or(Ok(())))?;
+        while owners.is_short() && slots.grow(heap, CHUNK_SLOTS, 0)? {
+            if !owners.grow() {
+                break;
+            }
+        }
+        Ok(owners.take())
     }
 
     /// The raw reference that a handle roots; `None` if it is one of another store.
     #[inline]
     #[must_use]
     pub fn get(&self, handle: &OwnedSlot) -> Option<u32> {
-        self.slots.get(handle.slot_of(&self.released)? as usize)
+        self.slots.get(self.owners.slot_of(handle)?)
     }
 
-    /// Frees the slots whose owners were dropped, after `clear` wrote null to each.
-    fn reclaim(
-        &mut self,
-        mut clear: impl FnMut(&mut RootArray, usize) -> Result<(), Corruption>,
-    ) -> Result<(), Corruption> {
-        let mut released = self.released.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(slot) = released.pop() {
-            clear(&mut self.slots, slot as usize)?;
-            self.free.push(slot);
-        }
-        Ok(())
+    /// Writes a raw reference to the slot of a handle; `None` if that is one of another store.
+    ///
+    /// # Errors
+    /// As for [`OwnedRoots::insert`]; nothing is written then.
+    pub fn set(&mut self, heap: &mut GcHeap, handle: &OwnedSlot, raw: u32) -> Option<Result<(), Corruption>> {
+        self.slots.set(heap, self.owners.slot_of(handle)?, raw)
     }
 
     /// Shows all roots; to a collection those whose owners were dropped are none any more.
@@ -121,15 +84,18 @@ impl OwnedRoots {
     /// # Errors
     /// What the visitor returned.
     pub fn visit(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
+        let OwnedRoots { slots, owners } = self;
         if visitor.may_release() {
-            self.reclaim(|slots, slot| slots.set_in_visit(visitor, slot, 0))?;
+            owners.reclaim(|slot| slots.set_in_visit(visitor, slot, 0))?;
         }
-        self.slots.visit(RootCategory::Owned, visitor)
+        slots.visit(RootCategory::Owned, visitor)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::collector::BuiltinCollector;
     use crate::heap::HeapConfig;
@@ -150,7 +116,7 @@ mod tests {
         drop(first);
         let third = insert(&mut owned, 24);
         assert_eq!((owned.get(&second), owned.get(&third), owned.len()), (Some(16), Some(24), 2));
-        assert_eq!(owned.slots.len(), 2);
+        assert!(owned.slots.len() <= 2 * CHUNK_SLOTS);
     }
 
     #[test]
@@ -168,6 +134,27 @@ mod tests {
             let handle = owned.insert(&mut heap, 8 * (round + 1)).unwrap().unwrap();
             assert_eq!(owned.get(&handle), Some(8 * (round + 1)));
         }
-        assert!(owned.slots.len() <= 2, "{}", owned.slots.len());
+        assert!(owned.slots.len() <= 2 * CHUNK_SLOTS, "{}", owned.slots.len());
+    }
+
+    #[test]
+    fn owners_may_be_dropped_anywhere_and_in_any_order() {
+        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let mut live = Vec::new();
+        let mut random = 1_u32;
+        for round in 0..20_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if random >> 30 == 0 || live.len() > 1000 {
+                let dropped: Vec<_> = live.drain(..live.len() / 2).collect();
+                std::thread::spawn(move || drop(dropped)).join().unwrap();
+            }
+            live.push((8 * (round + 1), owned.insert(&mut heap, 8 * (round + 1)).unwrap().unwrap()));
+            let (raw, handle) = &live[random as usize % live.len()];
+            assert_eq!(owned.get(handle), Some(*raw));
+        }
+        assert!(owned.slots.len() <= 4 * 1024, "{}", owned.slots.len());
+        drop(owned);
+        // The owners outlive their table.
+        drop(live);
     }
 }

@@ -17,12 +17,21 @@ pub struct ScopeSlot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScopeMark(usize);
 
+/// A scoped root and the generation of its handle, packed to 12 bytes like that.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed(4))]
+struct Root {
+    generation: u64,
+    raw: u32,
+}
+
+/// Roots shown to a collection together.
+const SHOWN_SLOTS: usize = 128;
+
 /// The stack of scoped roots.
 #[derive(Debug, Default)]
 pub struct Scopes {
-    slots: Vec<u32>,
-    /// For each slot the generation of its handle.
-    generations: Vec<u64>,
+    roots: Vec<Root>,
     generation: u64,
 }
 
@@ -36,35 +45,36 @@ impl Scopes {
     /// How many roots there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.roots.len()
     }
 
     /// Whether there are no roots.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.roots.is_empty()
     }
 
     /// Begins a scope.
+    #[inline]
     #[must_use]
     pub fn enter(&self) -> ScopeMark {
-        ScopeMark(self.slots.len())
+        ScopeMark(self.roots.len())
     }
 
     /// Ends a scope and all that began after it: their roots are gone and their handles stale.
+    #[inline]
     pub fn exit(&mut self, mark: ScopeMark) {
-        if self.slots.len() > mark.0 {
-            self.slots.truncate(mark.0);
-            self.generations.truncate(mark.0);
+        if self.roots.len() > mark.0 {
+            self.roots.truncate(mark.0);
             self.generation += 1;
         }
     }
 
     /// Roots a raw reference until the innermost open scope ends; `None` if there are 2^32 roots.
+    #[inline]
     pub fn push(&mut self, raw: u32) -> Option<ScopeSlot> {
-        let slot = u32::try_from(self.slots.len()).ok()?;
-        self.slots.push(raw);
-        self.generations.push(self.generation);
+        let slot = u32::try_from(self.roots.len()).ok()?;
+        self.roots.push(Root { generation: self.generation, raw });
         Some(ScopeSlot { generation: self.generation, slot })
     }
 
@@ -73,8 +83,8 @@ impl Scopes {
     #[must_use]
     pub fn get(&self, handle: ScopeSlot) -> Option<u32> {
         let ScopeSlot { generation, slot } = handle;
-        let slot = slot as usize;
-        (self.generations.get(slot) == Some(&generation)).then(|| self.slots.get(slot).copied())?
+        let root = *self.roots.get(slot as usize)?;
+        if root.generation == generation { Some(root.raw) } else { None }
     }
 
     /// Shows all roots to a collection.
@@ -82,7 +92,20 @@ impl Scopes {
     /// # Errors
     /// What the visitor returned.
     pub fn visit(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
-        visitor.visit(RootCategory::Scopes, &mut self.slots)
+        // Visitors want references side by side.
+        let mut shown = [0; SHOWN_SLOTS];
+        for roots in self.roots.chunks_mut(SHOWN_SLOTS) {
+            let shown = shown.get_mut(..roots.len()).unwrap_or_default();
+            for (slot, root) in shown.iter_mut().zip(&*roots) {
+                *slot = root.raw;
+            }
+            let visited = visitor.visit(RootCategory::Scopes, shown);
+            for (slot, root) in shown.iter().zip(roots) {
+                root.raw = *slot;
+            }
+            visited?;
+        }
+        Ok(())
     }
 }
 

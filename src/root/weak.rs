@@ -1,16 +1,17 @@
 //! Weak references that live as long as their owners.
 
-use std::sync::Arc;
+use core::convert::Infallible;
 
-use super::OwnedSlot;
-use super::owned::Released;
-use crate::error::Result;
+use super::owner::{OwnedSlot, Owners};
+use crate::error::{OutOfMemory, OutOfMemoryKind, Result};
 use crate::heap::GcHeap;
 
 /// The weak references of one store. What they lead to, the heap knows; here is who owns them.
 #[derive(Debug, Default)]
 pub struct WeakRoots {
-    released: Arc<Released>,
+    /// For each slot of `owners` the id in the heap.
+    ids: Vec<u32>,
+    owners: Owners,
 }
 
 impl WeakRoots {
@@ -19,15 +20,46 @@ impl WeakRoots {
     /// # Errors
     /// If the reference leads to no object, or the host has no memory.
     pub fn insert(&mut self, heap: &mut GcHeap, raw: u32) -> Result<OwnedSlot> {
-        self.released.drain(|id| heap.release_weak(id));
         let id = heap.new_weak(raw)?;
-        Ok(OwnedSlot::new(&self.released, id))
+        let taken = match self.owners.take() {
+            Some(taken) => Some(taken),
+            None => self.take_more(heap),
+        };
+        match taken.and_then(|(slot, owner)| Some((self.ids.get_mut(slot)?, owner))) {
+            Some((place, owner)) => {
+                *place = id;
+                Ok(owner)
+            }
+            None => {
+                heap.release_weak(id);
+                let (in_use, limit) = (self.ids.len() as u64, u64::from(u32::MAX));
+                Err(OutOfMemory { kind: OutOfMemoryKind::Host, asked: 1, in_use, limit, largest_free: 0 }.into())
+            }
+        }
+    }
+
+    /// Frees the references whose owners were dropped, and adds slots if those are few.
+    #[cold]
+    fn take_more(&mut self, heap: &mut GcHeap) -> Option<(usize, OwnedSlot)> {
+        let WeakRoots { ids, owners } = self;
+        let Ok(()) = owners.reclaim(|slot| {
+            ids.get(slot).into_iter().for_each(|&id| heap.release_weak(id));
+            Ok::<(), Infallible>(())
+        });
+        while owners.is_short() && owners.grow() {
+            // The list is as long as there are slots, or its last ones have no place.
+            if ids.try_reserve(owners.slots() - ids.len()).is_err() {
+                break;
+            }
+            ids.resize(owners.slots(), 0);
+        }
+        owners.take()
     }
 
     /// The id in the heap of an owner's weak reference; `None` if the owner is one of another store.
     #[inline]
     #[must_use]
     pub fn id(&self, owner: &OwnedSlot) -> Option<u32> {
-        owner.slot_of(&self.released)
+        self.ids.get(self.owners.slot_of(owner)?).copied()
     }
 }

@@ -38,6 +38,7 @@ impl ArrayRef {
     ///
     /// # Errors
     /// If elements are not such numbers, the type is one of another store, or out of memory.
+    #[inline]
     pub fn from_slice<N: Number>(
         mut store: impl AsContextMut,
         ty: &ArrayRefPre,
@@ -47,7 +48,7 @@ impl ArrayRef {
         let opaque = context.opaque_mut();
         check_number::<N>(ty.element().storage)?;
         let array = opaque.allocate_array(ty, length_of(numbers)?)?;
-        ArrayViewMut::new(array.bytes_mut(opaque)?).copy_from_slice(numbers)?;
+        N::put_all_le(numbers, array.new_elements(opaque)?);
         Rooted::new(opaque, array.at)
     }
 
@@ -70,11 +71,24 @@ impl ArrayRef {
 impl Rooted<ArrayRef> {
     /// The elements' little-endian bytes.
     ///
-    /// ```compile_fail
+    /// Nothing collects while they are borrowed:
+    ///
+    /// ```compile_fail,E0502
     /// # use tumulus::store::{ArrayRef, Rooted, Store};
     /// fn no_collection_while_borrowed(store: &mut Store<()>, array: Rooted<ArrayRef>) {
     ///     let bytes = array.bytes(&*store).unwrap();
     ///     store.gc().unwrap();
+    ///     println!("{}", bytes[0]);
+    /// }
+    /// ```
+    ///
+    /// but before that, and after:
+    ///
+    /// ```
+    /// # use tumulus::store::{ArrayRef, Rooted, Store};
+    /// fn collection_before(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     store.gc().unwrap();
+    ///     let bytes = array.bytes(&*store).unwrap();
     ///     println!("{}", bytes[0]);
     /// }
     /// ```
@@ -98,13 +112,29 @@ impl Rooted<ArrayRef> {
 
     /// The elements as numbers, without a copy.
     ///
+    /// ```compile_fail,E0502
+    /// # use tumulus::store::{ArrayRef, ArrayView, Rooted, Store};
+    /// fn no_collection_while_viewed(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     let numbers: ArrayView<'_, u16> = array.view(&*store).unwrap();
+    ///     store.gc().unwrap();
+    ///     println!("{:?}", numbers.get(0));
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// # use tumulus::store::{ArrayRef, ArrayView, Rooted, Store};
+    /// fn collection_before(store: &mut Store<()>, array: Rooted<ArrayRef>) {
+    ///     store.gc().unwrap();
+    ///     let numbers: ArrayView<'_, u16> = array.view(&*store).unwrap();
+    ///     println!("{:?}", numbers.get(0));
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// If elements are not such numbers, the handle is stale or of another store, or the heap's bytes are damaged.
     pub fn view<'a, N: Number, T: 'a>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<ArrayView<'a, N>> {
         let StoreContext(inner) = store.into();
-        let array = self.array_in(&inner.opaque)?;
-        check_number::<N>(array.element.storage)?;
-        Ok(ArrayView { bytes: array.bytes(&inner.opaque)?, number: PhantomData })
+        self.array_in(&inner.opaque)?.view(&inner.opaque)
     }
 
     /// The elements as numbers, to be written to.
@@ -116,9 +146,7 @@ impl Rooted<ArrayRef> {
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<ArrayViewMut<'a, N>> {
         let (opaque, _) = store.into().into_parts();
-        let array = self.array_in(opaque)?.mutable()?;
-        check_number::<N>(array.element.storage)?;
-        Ok(ArrayViewMut::new(array.bytes_mut(opaque)?))
+        self.array_in(opaque)?.view_mut(opaque)
     }
 
     /// The number that lies at byte `offset` of the elements, which are numbers of any width; aligned or not.
@@ -276,6 +304,18 @@ impl Array {
         }
     }
 
+    /// The elements as numbers.
+    pub(super) fn view<N: Number>(self, store: &StoreOpaque) -> Result<ArrayView<'_, N>> {
+        check_number::<N>(self.element.storage)?;
+        Ok(ArrayView { bytes: self.bytes(store)?, number: PhantomData })
+    }
+
+    /// The elements as numbers, to be written to.
+    pub(super) fn view_mut<N: Number>(self, store: &mut StoreOpaque) -> Result<ArrayViewMut<'_, N>> {
+        check_number::<N>(self.element.storage)?;
+        Ok(ArrayViewMut::new(self.mutable()?.bytes_mut(store)?))
+    }
+
     fn bytes(self, store: &StoreOpaque) -> Result<&[u8]> {
         self.check_numbers()?;
         store.heap.array_read(&self.layout, self.at, 0, self.len)
@@ -295,6 +335,7 @@ impl Array {
     }
 }
 
+#[inline]
 fn check_number<N: Number>(storage: StorageType) -> Result<()> {
     if N::fits(storage) { Ok(()) } else { Err(mismatch(std::any::type_name::<N>(), &storage.to_string())) }
 }
@@ -399,10 +440,7 @@ impl<'a, N: Number> ArrayViewMut<'a, N> {
         if wanted != given {
             return Err(Misuse::WrongCount { what: "elements", wanted, given }.into());
         }
-        for (piece, &number) in self.bytes.chunks_exact_mut(N::BYTES).zip(source) {
-            let written = number.put_le(piece);
-            debug_assert!(written.is_some(), "a piece has all the bytes of a number");
-        }
+        N::put_all_le(source, self.bytes);
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 use super::place::Place;
 use super::pre::shape_of;
 use super::struct_ref::no_default;
+use super::val::mismatch;
 use super::{ArrayRef, ArrayRefPre, AsContext, AsContextMut, Rooted, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::object::GcArrayLayout;
-use crate::types::{FieldType, RegisteredType};
+use crate::object::{GcArrayLayout, WORD_OFFSET};
+use crate::types::{FieldType, RegisteredType, StorageType, ValType};
 
 impl ArrayRef {
     /// A new array of `len` elements that are all `elem`.
@@ -31,8 +32,22 @@ impl ArrayRef {
         let opaque = context.opaque_mut();
         let array = opaque.allocate_array(ty, length_of(elems)?)?;
         // The values were rooted while that collected; nothing collects before they are all written.
-        for (index, &value) in (0..).zip(elems) {
-            array.place(index)?.initialize(opaque, array.at, value)?;
+        match array.element.storage {
+            StorageType::Val(ValType::I32) => array.initialize(opaque, elems, |val| val.i32().map(i32::to_le_bytes))?,
+            StorageType::Val(ValType::I64) => array.initialize(opaque, elems, |val| val.i64().map(i64::to_le_bytes))?,
+            StorageType::Val(ValType::F32) => array.initialize(opaque, elems, |val| match val {
+                Val::F32(bits) => Some(bits.to_le_bytes()),
+                _ => None,
+            })?,
+            StorageType::Val(ValType::F64) => array.initialize(opaque, elems, |val| match val {
+                Val::F64(bits) => Some(bits.to_le_bytes()),
+                _ => None,
+            })?,
+            _ => {
+                for (index, &value) in (0..).zip(elems) {
+                    array.place(index)?.initialize(opaque, array.at, value)?;
+                }
+            }
         }
         Rooted::new(opaque, array.at)
     }
@@ -44,9 +59,7 @@ impl ArrayRef {
     pub fn new_default(mut store: impl AsContextMut, ty: &ArrayRefPre, len: u32) -> Result<Rooted<ArrayRef>> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
-        if !ty.element().storage.is_defaultable() {
-            return Err(no_default(ty.element().storage));
-        }
+        ty.check_default()?;
         let array = opaque.allocate_array(ty, len)?;
         Rooted::new(opaque, array.at)
     }
@@ -130,10 +143,7 @@ impl Rooted<ArrayRef> {
 
     /// The array, if the handle is alive in `store` and leads to one.
     pub(super) fn array_in(self, store: &StoreOpaque) -> Result<Array> {
-        let at = self.raw_in(store)?;
-        let shape = shape_of(store.type_at(at)?);
-        let (layout, element) = shape.ok_or_else(|| Corruption::new(CorruptionKind::BadHeader, at))?;
-        Ok(Array { at, len: store.heap.array_len(at)?, layout, element })
+        store.array_at(self.raw_in(store)?)
     }
 }
 
@@ -159,11 +169,34 @@ impl Array {
         if end <= len { Ok(()) } else { Err(Misuse::OutOfRange { what: "array", index: end, len }) }
     }
 
+    /// The bytes of the elements of a new array.
+    #[inline]
+    pub(super) fn new_elements(self, store: &mut StoreOpaque) -> Result<&mut [u8]> {
+        let bytes = u64::from(self.layout.elem_size) * u64::from(self.len);
+        let (start, bytes) = (self.at.saturating_add(self.layout.base_size), u32::try_from(bytes).unwrap_or(u32::MAX));
+        Ok(store.heap.object_mut(start, bytes)?)
+    }
+
+    /// Writes all elements, which take `N` bytes each, of a new array.
+    fn initialize<const N: usize>(
+        self,
+        store: &mut StoreOpaque,
+        elems: &[Val],
+        encode: impl Fn(&Val) -> Option<[u8; N]>,
+    ) -> Result<()> {
+        for (bytes, value) in self.new_elements(store)?.as_chunks_mut::<N>().0.iter_mut().zip(elems) {
+            match encode(value) {
+                Some(encoded) => *bytes = encoded,
+                None => return Err(mismatch(self.element.storage, value.kind_name())),
+            }
+        }
+        Ok(())
+    }
+
     /// Where an element lies.
     fn place(self, index: u32) -> Result<Place> {
-        let len = u64::from(self.len);
         if index >= self.len {
-            return Err(Misuse::OutOfRange { what: "array", index: index.into(), len }.into());
+            return Err(no_element(index, self.len));
         }
         // A damaged length may lead beyond every heap.
         let offset = u32::try_from(self.layout.elem_offset(index));
@@ -179,12 +212,46 @@ impl Array {
 }
 
 impl StoreOpaque {
+    /// The array at `at`.
+    pub(super) fn array_at(&self, at: u32) -> Result<Array> {
+        let (layout, element) = match shape_of(self.type_at(at)?) {
+            Some(shape) => shape,
+            None => return Err(Corruption::new(CorruptionKind::BadHeader, at).into()),
+        };
+        Ok(Array { at, len: self.heap.array_len(at)?, layout, element })
+    }
+
+    /// A new array of zeroes or nulls; `None` if a collection has to make room for it.
+    pub(super) fn allocate_default_array(&mut self, ty: &ArrayRefPre, len: u32) -> Result<Option<u32>> {
+        ty.check_default()?;
+        let object = ty.in_store(self)?;
+        let Some(at) = self.heap.allocate_without_collecting(object.header(), ty.layout.size_for_len(len))? else {
+            return Ok(None);
+        };
+        self.heap.store(at.get(), WORD_OFFSET, len.to_le_bytes())?;
+        Ok(Some(at.get()))
+    }
+
     /// A new array, all zero, to be written before the next safe point.
+    #[inline]
     pub(super) fn allocate_array(&mut self, ty: &ArrayRefPre, len: u32) -> Result<Array> {
         let allocated = self.heap.allocate_array(ty.in_store(self)?, len, &mut self.roots);
         self.drop_dead_payloads();
         Ok(Array { at: allocated?.get(), len, layout: ty.layout, element: ty.element() })
     }
+}
+
+impl ArrayRefPre {
+    /// Checks that elements can be zero or null.
+    fn check_default(&self) -> Result<()> {
+        let storage = self.element().storage;
+        if storage.is_defaultable() { Ok(()) } else { Err(no_default(storage)) }
+    }
+}
+
+#[cold]
+pub(super) fn no_element(index: u32, len: u32) -> Error {
+    Misuse::OutOfRange { what: "array", index: index.into(), len: len.into() }.into()
 }
 
 /// The length of an array of `elems`.

@@ -54,6 +54,7 @@ impl<T> StoreContext<'_, T> {
     }
 
     /// All of the store but the embedder's data.
+    #[inline]
     pub(crate) fn opaque(&self) -> &StoreOpaque {
         &self.0.opaque
     }
@@ -89,6 +90,7 @@ impl<'a, T> StoreContextMut<'a, T> {
     }
 
     /// All of the store but the embedder's data.
+    #[inline]
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
         &mut self.0.opaque
     }
@@ -104,11 +106,13 @@ impl<'a, T> StoreContextMut<'a, T> {
     }
 
     /// The same access, for a shorter time.
+    #[inline]
     pub(super) fn reborrow(&mut self) -> StoreContextMut<'_, T> {
         StoreContextMut(self.0)
     }
 
     /// The parts of the store, for as long as the access lasts.
+    #[inline]
     pub(super) fn into_parts(self) -> (&'a mut StoreOpaque, &'a mut T) {
         (&mut self.0.opaque, &mut self.0.data)
     }
@@ -153,12 +157,14 @@ impl<T> Caller<'_, T> {
 impl<T> AsContext for Store<T> {
     type Data = T;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
         StoreContext(&self.inner)
     }
 }
 
 impl<T> AsContextMut for Store<T> {
+    #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         StoreContextMut(&mut self.inner)
     }
@@ -167,6 +173,7 @@ impl<T> AsContextMut for Store<T> {
 impl<T> AsContext for StoreContext<'_, T> {
     type Data = T;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
         StoreContext(self.0)
     }
@@ -175,12 +182,14 @@ impl<T> AsContext for StoreContext<'_, T> {
 impl<T> AsContext for StoreContextMut<'_, T> {
     type Data = T;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
         StoreContext(self.0)
     }
 }
 
 impl<T> AsContextMut for StoreContextMut<'_, T> {
+    #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         StoreContextMut(self.0)
     }
@@ -189,12 +198,14 @@ impl<T> AsContextMut for StoreContextMut<'_, T> {
 impl<T> AsContext for Caller<'_, T> {
     type Data = T;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
         self.0.as_context()
     }
 }
 
 impl<T> AsContextMut for Caller<'_, T> {
+    #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
         self.0.reborrow()
     }
@@ -203,6 +214,7 @@ impl<T> AsContextMut for Caller<'_, T> {
 impl<C: AsContext + ?Sized> AsContext for &C {
     type Data = C::Data;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, C::Data> {
         (**self).as_context()
     }
@@ -211,24 +223,28 @@ impl<C: AsContext + ?Sized> AsContext for &C {
 impl<C: AsContext + ?Sized> AsContext for &mut C {
     type Data = C::Data;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, C::Data> {
         (**self).as_context()
     }
 }
 
 impl<C: AsContextMut + ?Sized> AsContextMut for &mut C {
+    #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
         (**self).as_context_mut()
     }
 }
 
 impl<'a, T> From<&'a Store<T>> for StoreContext<'a, T> {
+    #[inline]
     fn from(store: &'a Store<T>) -> StoreContext<'a, T> {
         store.as_context()
     }
 }
 
 impl<'a, T> From<&'a mut Store<T>> for StoreContextMut<'a, T> {
+    #[inline]
     fn from(store: &'a mut Store<T>) -> StoreContextMut<'a, T> {
         store.as_context_mut()
     }
@@ -247,12 +263,14 @@ impl<'a, T> From<&'a mut StoreContextMut<'_, T>> for StoreContextMut<'a, T> {
 }
 
 impl<'a, T> From<&'a Caller<'_, T>> for StoreContext<'a, T> {
+    #[inline]
     fn from(caller: &'a Caller<'_, T>) -> StoreContext<'a, T> {
         caller.as_context()
     }
 }
 
 impl<'a, T> From<&'a mut Caller<'_, T>> for StoreContextMut<'a, T> {
+    #[inline]
     fn from(caller: &'a mut Caller<'_, T>) -> StoreContextMut<'a, T> {
         caller.as_context_mut()
     }

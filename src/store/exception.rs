@@ -101,6 +101,5 @@ impl StoreOpaque {
 fn values_of(store: &StoreOpaque, object: u32) -> Result<Vec<Place>, Corruption> {
     let (_, exceptions) = store.heap.exception_tag(object)?;
     let fields = exceptions.as_exception().map_or(&[][..], |layout| &layout.fields);
-    let params = exceptions.ty().as_func().map_or(&[][..], |func| func.params());
-    Ok(fields.iter().zip(params).map(|(field, &ty)| Place { storage: ty.into(), offset: field.offset }).collect())
+    Ok(fields.iter().map(Place::from).collect())
 }

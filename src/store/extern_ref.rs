@@ -44,10 +44,8 @@ impl ExternRef {
     ) -> Result<Rooted<ExternRef>> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
-        let allocated = opaque.heap.allocate_extern_holding(Box::new(value), external_bytes, &mut opaque.roots);
-        let rooted = allocated.and_then(|at| Rooted::new(opaque, at.get()));
-        opaque.drop_dead_payloads();
-        rooted
+        let at = opaque.allocate_extern(Box::new(value), external_bytes)?;
+        Rooted::new(opaque, at)
     }
 
     /// The external view of an internal reference, as `extern.convert_any` gives it.
@@ -86,6 +84,15 @@ impl Rooted<ExternRef> {
         let (opaque, _) = store.into().into_parts();
         let raw = self.raw_in(opaque)?;
         if has_payload(opaque, raw) { opaque.heap.extern_payload_mut(raw).map(Some) } else { Ok(None) }
+    }
+}
+
+impl StoreOpaque {
+    /// A new extern object, to be rooted before the next safe point.
+    pub(super) fn allocate_extern(&mut self, value: Box<dyn Any + Send + Sync>, external_bytes: u64) -> Result<u32> {
+        let allocated = self.heap.allocate_extern_holding(value, external_bytes, &mut self.roots);
+        self.drop_dead_payloads();
+        Ok(allocated?.get())
     }
 }
 

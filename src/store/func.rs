@@ -11,7 +11,7 @@ use super::{AsContext, AsContextMut, Caller, FuncEntity, FuncKind, GuestFunc, Me
 use super::{RawVal, StoreContextMut, StoreId, StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
 use crate::root::ScopeMark;
-use crate::types::{FuncType, SubType, ValType};
+use crate::types::{FuncType, RegisteredType, SubType, ValType};
 
 /// A host function as the store keeps it.
 pub(crate) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
@@ -19,7 +19,7 @@ pub(crate) type HostFunc<T> = Arc<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> R
 /// How many host functions may run one inside the other: each takes some of the host's stack.
 const HOST_DEPTH_MAX: usize = 128;
 
-/// Raw values of a call; most calls have few.
+/// Raw values of a call: its arguments, and after it its results.
 type RawValues = Vec<RawVal>;
 
 /// A handle to a function of a store.
@@ -96,6 +96,25 @@ impl Func {
         self.entity_in(opaque).expect("a function of this store").signature().clone()
     }
 
+    /// Whether the function is of type `ty`: takes all that `ty` takes and returns nothing that `ty` does not.
+    ///
+    /// # Errors
+    /// If the handle is one of another store.
+    pub fn matches_ty(&self, store: impl AsContext, ty: &FuncType) -> Result<bool> {
+        let context = store.as_context();
+        let own = self.entity_in(context.opaque())?.signature();
+        let types = context.opaque().engine.types();
+        let all = |from: &[ValType], to: &[ValType]| {
+            from.len() == to.len() && from.iter().zip(to).all(|(&from, &to)| types.matches(from, to))
+        };
+        Ok(all(ty.params(), own.params()) && all(own.results(), ty.results()))
+    }
+
+    /// The type as it is registered, by which references to the function are told apart.
+    pub(super) fn registered_type(self, store: &StoreOpaque) -> Result<&RegisteredType> {
+        Ok(&self.entity_in(store)?.ty)
+    }
+
     /// Calls the function with arguments of its parameters' types and leaves what it returns in `results`. When the
     /// outermost call of a store returns, the finalisers of what was found dead meanwhile run.
     ///
@@ -104,23 +123,42 @@ impl Func {
     /// store, or the function fails: traps, runs out of memory, or its host function returns an error.
     pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<()> {
         let StoreContextMut(inner) = store.as_context_mut();
-        let func = self.entity_in(&inner.opaque)?.clone();
-        let ty = func.signature();
-        check_count("arguments", ty.params().len(), params.len())?;
-        check_count("results", ty.results().len(), results.len())?;
-        let raw_params = to_raw(&inner.opaque, params, ty.params())?;
-        let mut raw_results = RawValues::with_capacity(results.len());
-        let returned = invoke(inner, self.raw, &raw_params, &mut raw_results).and_then(|()| {
-            for ((result, &raw), &ty) in results.iter_mut().zip(&raw_results).zip(ty.results()) {
-                *result = Val::from_raw(&mut inner.opaque, raw, ty)?;
+        let wanted = self.entity_in(&inner.opaque)?.signature().results().len();
+        check_count("results", wanted, results.len())?;
+        let mut results = results.iter_mut();
+        self.call_with(inner, params, &mut |value| results.next().map_or((), |result| *result = value))
+    }
+
+    /// Calls the function and gives each value that it returns to `take`.
+    pub(super) fn call_with<T>(
+        self,
+        inner: &mut StoreInner<T>,
+        params: &[Val],
+        take: &mut dyn FnMut(Val),
+    ) -> Result<()> {
+        let mut values = core::mem::take(&mut inner.opaque.spare_values);
+        values.clear();
+        let called = self.call_raw(inner, params, &mut values);
+        let taken = called.and_then(|()| {
+            for (place, &raw) in values.iter().enumerate() {
+                let ty = self.entity_in(&inner.opaque)?.signature().results().get(place).copied();
+                take(Val::from_raw(&mut inner.opaque, raw, ty.ok_or(Misuse::StaleHandle)?)?);
             }
             Ok(())
         });
+        inner.opaque.spare_values = values;
         // The results are rooted now.
         if inner.opaque.host_depth == 0 {
             inner.finalize()?;
         }
-        returned
+        taken
+    }
+
+    fn call_raw<T>(self, inner: &mut StoreInner<T>, params: &[Val], values: &mut RawValues) -> Result<()> {
+        let ty = self.entity_in(&inner.opaque)?.signature();
+        check_count("arguments", ty.params().len(), params.len())?;
+        to_raw(&inner.opaque, params, ty.params(), values)?;
+        invoke(inner, self.raw, values)
     }
 
     /// The function with a static type, checked once.
@@ -132,19 +170,13 @@ impl Func {
         store: impl AsContext,
     ) -> Result<TypedFunc<Params, Results>> {
         let context = store.as_context();
-        let opaque = context.opaque();
-        let func = self.entity_in(opaque)?.signature();
-        let types = opaque.engine.types();
         // Arguments are of the static types, results become them.
-        let (params, results) = (Params::types(), Results::types());
-        let fits = |from: &[ValType], to: &[ValType]| {
-            from.len() == to.len() && from.iter().zip(to).all(|(&from, &to)| types.matches(from, to))
-        };
-        if fits(&params, func.params()) && fits(func.results(), &results) {
+        let wanted = FuncType::new(Params::types(), Results::types());
+        if self.matches_ty(&context, &wanted)? {
             Ok(TypedFunc::new(*self))
         } else {
-            let wanted = FuncType::new(params, results).to_string();
-            Err(Misuse::TypeMismatch { wanted, given: func.to_string() }.into())
+            let given = self.entity_in(context.opaque())?.signature().to_string();
+            Err(Misuse::TypeMismatch { wanted: wanted.to_string(), given }.into())
         }
     }
 
@@ -179,30 +211,36 @@ fn check_count(what: &'static str, wanted: usize, given: usize) -> Result<(), Mi
     if wanted == given { Ok(()) } else { Err(Misuse::WrongCount { what, wanted, given }) }
 }
 
-fn to_raw(store: &StoreOpaque, values: &[Val], types: &[ValType]) -> Result<RawValues> {
-    values.iter().zip(types).map(|(value, &ty)| value.to_raw(store, ty)).collect()
+/// Appends the raw forms of values of these types.
+fn to_raw(store: &StoreOpaque, values: &[Val], types: &[ValType], raw: &mut RawValues) -> Result<()> {
+    for (value, &ty) in values.iter().zip(types) {
+        raw.push(value.to_raw(store, ty)?);
+    }
+    Ok(())
 }
 
-/// Calls a function with raw values. Nothing collects between the making of `args` and their use.
-fn invoke<T>(store: &mut StoreInner<T>, func: u32, args: &[RawVal], results: &mut RawValues) -> Result<()> {
+/// Calls a function with raw values, in whose place it leaves its results. Nothing collects between the making of the
+/// arguments and their use.
+fn invoke<T>(store: &mut StoreInner<T>, func: u32, values: &mut RawValues) -> Result<()> {
     let entity = entity(&store.opaque, func)?;
     match entity.kind {
-        FuncKind::Guest(guest) => run_guest(store, guest, args, results),
+        FuncKind::Guest(guest) => run_guest(store, guest, values),
         FuncKind::Host(host) => {
             let entity = entity.clone();
-            call_host(store, host, entity.signature(), args, results)
+            call_host(store, host, entity.signature(), values)
         }
     }
 }
 
 /// Runs an activation of a guest function to its end, calling host functions on the way.
-fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, args: &[RawVal], results: &mut RawValues) -> Result<()> {
+fn run_guest<T>(store: &mut StoreInner<T>, func: GuestFunc, values: &mut RawValues) -> Result<()> {
     if store.opaque.memories.iter().any(MemoryEntity::is_borrowed) {
         return Err(Misuse::Borrowed.into());
     }
-    store.opaque.lend_guest(|runner, opaque| runner.enter(opaque, func, args))?;
+    store.opaque.lend_guest(|runner, opaque| runner.enter(opaque, func, values))?;
+    values.clear();
     let mut unwinding = Unwinding { store, armed: true };
-    let result = run_entered(unwinding.store, results);
+    let result = run_entered(unwinding.store, values);
     unwinding.armed = false;
     result
 }
@@ -221,9 +259,8 @@ fn run_entered<T>(store: &mut StoreInner<T>, results: &mut RawValues) -> Result<
             Pause::HostCall { func } => {
                 values.clear();
                 store.opaque.lend_guest(|runner, opaque| runner.host_args(opaque, &mut values));
-                let mut returned = RawValues::new();
-                match invoke(store, func, &values, &mut returned) {
-                    Ok(()) => store.opaque.lend_guest(|runner, opaque| runner.host_results(opaque, &returned)),
+                match invoke(store, func, &mut values) {
+                    Ok(()) => store.opaque.lend_guest(|runner, opaque| runner.host_results(opaque, &values)),
                     Err(error) => store.opaque.lend_guest(|runner, opaque| runner.host_failed(opaque, error))?,
                 }
             }
@@ -246,13 +283,7 @@ impl<T> Drop for Unwinding<'_, T> {
 }
 
 /// Calls a host closure in a scope of its own.
-fn call_host<T>(
-    store: &mut StoreInner<T>,
-    host: u32,
-    ty: &FuncType,
-    args: &[RawVal],
-    results: &mut RawValues,
-) -> Result<()> {
+fn call_host<T>(store: &mut StoreInner<T>, host: u32, ty: &FuncType, values: &mut RawValues) -> Result<()> {
     if store.opaque.host_depth == HOST_DEPTH_MAX {
         return Err(Trap::StackOverflow.into());
     }
@@ -260,10 +291,10 @@ fn call_host<T>(
     let mark = store.opaque.roots.scopes.enter();
     store.opaque.host_depth += 1;
     let call = HostCall { store, mark };
-    let returned = call_closure(call.store, &closure, ty, args);
+    let returned = call_closure(call.store, &closure, ty, values)?;
     // The results are rooted until `call` ends, and nothing collects before they are used.
-    results.extend(returned.and_then(|values| to_raw(&call.store.opaque, &values, ty.results()))?);
-    Ok(())
+    values.clear();
+    to_raw(&call.store.opaque, &returned, ty.results(), values)
 }
 
 /// A host closure being run: ends its scope when it returns or panics.

@@ -6,14 +6,15 @@
 //! panics that the methods name.
 
 use core::num::NonZeroU32;
+use std::any::Any;
 use std::fmt;
 
 use super::place::Place;
 use super::{ArrayRefPre, RefKind, Rooted, StoreContextMut, StoreOpaque, StructRefPre, Val};
 use crate::error::{Corruption, CorruptionKind, Result};
 use crate::object::{
-    GcArrayLayout, GcStructLayout, VMArrayDataMut, VMArrayRef, VMGcHeader, VMGcRef, VMObjectDataMut, VMStructDataMut,
-    VMStructRef, WORD_OFFSET,
+    GcArrayLayout, GcStructLayout, VMArrayDataMut, VMArrayRef, VMExternRef, VMGcHeader, VMGcRef, VMObjectDataMut,
+    VMStructDataMut, VMStructRef, WORD_OFFSET,
 };
 use crate::provenance::Typed;
 use crate::types::StorageType;
@@ -60,6 +61,14 @@ impl<'a> GcStore<'a> {
     /// If the type is prepared for another store, or out of memory.
     pub fn alloc_array(&mut self, ty: &ArrayRefPre, len: u32) -> Result<VMArrayRef> {
         Ok(Typed::new(reference(self.0.allocate_array(ty, len)?.at)?))
+    }
+
+    /// A new extern object with a host value behind it. References that are in no root are stale afterwards.
+    ///
+    /// # Errors
+    /// Out of memory, or the heap is damaged.
+    pub fn alloc_externref(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<VMExternRef> {
+        Ok(Typed::new(reference(self.0.allocate_extern(value, 0)?)?))
     }
 
     /// Collects garbage now. References that are in no root are stale afterwards. Finalisers wait for
@@ -132,14 +141,36 @@ impl fmt::Debug for GcStore<'_> {
     }
 }
 
-/// Exclusive access to a store in which nothing can collect: it has no method that allocates.
+/// Exclusive access to a store in which nothing can collect: it has no method that allocates, and nobody else has
+/// access meanwhile.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0499
 /// # use tumulus::store::{AutoAssertNoGc, Store};
 /// fn no_collection_meanwhile(store: &mut Store<()>) {
 ///     let no_gc = AutoAssertNoGc::new(&mut *store);
 ///     store.gc().unwrap();
 ///     drop(no_gc);
+/// }
+/// ```
+///
+/// ```compile_fail,E0499
+/// # use tumulus::store::{AutoAssertNoGc, GcStore, Store, StructRefPre};
+/// fn no_allocation_meanwhile(store: &mut Store<()>, ty: &StructRefPre) {
+///     let no_gc = AutoAssertNoGc::new(&mut *store);
+///     GcStore::new(&mut *store).alloc_struct(ty).unwrap();
+///     drop(no_gc);
+/// }
+/// ```
+///
+/// Before and after it both can be done:
+///
+/// ```
+/// # use tumulus::store::{AutoAssertNoGc, GcStore, Store, StructRefPre};
+/// fn collection_before_and_allocation_after(store: &mut Store<()>, ty: &StructRefPre) {
+///     store.gc().unwrap();
+///     let no_gc = AutoAssertNoGc::new(&mut *store);
+///     drop(no_gc);
+///     GcStore::new(&mut *store).alloc_struct(ty).unwrap();
 /// }
 /// ```
 pub struct AutoAssertNoGc<'a>(&'a mut StoreOpaque);
@@ -169,28 +200,26 @@ impl<'a> AutoAssertNoGc<'a> {
     /// The value at `place` of the object that `object` leads to and that has `size` bytes.
     #[track_caller]
     fn read(&mut self, object: &VMGcRef, size: u32, place: Place) -> Val {
-        let Place { storage, offset } = place;
-        let data = self.0.heap.object_data(object, size);
-        let raw = match storage.byte_width() {
-            1 => data.read_u8(offset).into(),
-            2 => data.read_u16(offset).into(),
-            4 => data.read_u32(offset).into(),
-            8 => data.read_u64(offset).into(),
-            _ => data.read_v128(offset).into(),
-        };
-        match place.to_val(self.0, object.as_raw_u32(), raw) {
+        self.check_place(object, size, place);
+        match place.get(self.0, object.as_raw_u32()) {
             Ok(val) => val,
             // Only a damaged heap, or a type that is not the field's, names a function that is none of these.
-            Err(_) => Val::from_raw_or_null(self.0, 0, storage.unpacked()),
+            Err(_) => Val::from_raw_or_null(self.0, 0, place.storage.unpacked()),
         }
     }
 
     #[track_caller]
     fn write(&mut self, object: &VMGcRef, size: u32, place: Place, value: Val) -> Result<()> {
+        self.check_place(object, size, place);
+        place.set(self.0, object.as_raw_u32(), value)
+    }
+
+    /// Panics unless the object lies inside the heap and the place inside the object.
+    #[track_caller]
+    fn check_place(&mut self, object: &VMGcRef, size: u32, place: Place) {
         let data: VMObjectDataMut<'_> = self.0.heap.object_data(object, size);
         let (end, size) = (u64::from(place.offset) + u64::from(place.storage.byte_width()), data.bytes().len() as u64);
         assert!(end <= size, "access up to byte {end} of an object of {size} bytes");
-        place.set(self.0, object.as_raw_u32(), value)
     }
 }
 
@@ -205,10 +234,10 @@ fn reference(raw: u32) -> Result<VMGcRef, Corruption> {
     VMGcRef::from_raw_u32(raw).ok_or_else(|| Corruption::new(CorruptionKind::OutOfBounds, raw))
 }
 
-impl VMStructRef {
-    /// A second reference to the same struct: see [`GcStore::clone_gc_ref`].
+impl<K> Typed<VMGcRef, K> {
+    /// A second reference to the same object: see [`GcStore::clone_gc_ref`].
     #[must_use]
-    pub fn clone(&self, store: &mut GcStore<'_>) -> VMStructRef {
+    pub fn clone(&self, store: &mut GcStore<'_>) -> Self {
         Typed::new(store.clone_gc_ref(self.as_gc_ref()))
     }
 
@@ -216,7 +245,9 @@ impl VMStructRef {
     pub fn drop(self, store: &mut GcStore<'_>) {
         store.drop_gc_ref(self.into());
     }
+}
 
+impl VMStructRef {
     /// Field `field`: `i8` and `i16` zero-extended, a reference rooted in the innermost scope. A function id that names
     /// no function of the field's type is null.
     ///

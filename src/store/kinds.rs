@@ -217,7 +217,11 @@ impl Rooted<AnyRef> {
 
 impl StoreOpaque {
     /// Whether the raw reference, which is one of the hierarchy of `ty`, is of type `ty`.
+    #[inline]
     pub(super) fn is_instance(&self, raw: u32, ty: RefType) -> Result<bool, Corruption> {
+        if raw == 0 {
+            return Ok(ty.is_nullable());
+        }
         let HeapType::Concrete(named) = ty.heap_type() else {
             return self.heap.is_instance(raw, &CastTarget::new(ty, None));
         };

@@ -6,7 +6,8 @@
 //!
 //! Objects are reached through handles of a kind: [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`],
 //! [`ExnRef`]. Values cross as [`Val`], checked each time; or, with a type prepared once ([`StructRefPre`],
-//! [`ArrayRefPre`], [`Field`]), as plain Rust values; or many at a time, as slices and views of an array's elements.
+//! [`ArrayRefPre`], [`TypedStruct`], [`Field`], [`Elements`]), as plain Rust values; or many at a time, as slices and
+//! views of an array's elements. Where nothing has to collect, references are plain offsets: see [`BrandedHeap`].
 //! Runtimes that keep references themselves go through [`GcStore`] and [`AutoAssertNoGc`].
 //!
 //! What is to live only as long as something else: [`WeakRooted`] handles, the values of an [`EphemeronTable`], and
@@ -19,6 +20,7 @@
 
 mod array_data;
 mod array_ref;
+mod branded;
 mod config;
 mod context;
 mod engine;
@@ -42,27 +44,32 @@ mod number;
 mod opaque;
 mod place;
 mod pre;
+mod root_slot;
 mod rooted;
 mod roots;
 #[cfg(target_has_atomic = "64")]
 mod shared_memory;
+mod slot;
 mod struct_ref;
 mod table;
 mod tag;
 mod typed;
+mod typed_struct;
 mod val;
+mod val_raw;
 mod weak;
 
 use std::fmt;
 
 pub use array_data::{ArrayView, ArrayViewMut};
+pub use branded::{Branded, BrandedHeap};
 pub use config::{CollectorChoice, Config};
 pub use context::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut};
 pub use engine::Engine;
 pub use ephemerons::EphemeronTable;
 pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
-pub use field::{Field, FieldValue};
+pub use field::{Elements, Field, FieldValue};
 pub use func::Func;
 pub use gc_store::{AutoAssertNoGc, GcStore};
 pub use global::{Global, GlobalType};
@@ -71,11 +78,14 @@ pub use kinds::{AnyRef, ArrayRef, EqRef, RefKind, StructRef, SubKind};
 pub use memory::{Memory, MemoryDescription, MemoryGuest};
 pub use number::Number;
 pub use pre::{ArrayRefPre, StructRefPre};
+pub use root_slot::RootSlot;
 pub use rooted::{OwnedRooted, RootScope, Rooted};
 pub use table::{Table, TableType};
 pub use tag::{Tag, TagType};
 pub use typed::{IntoFunc, TypedFunc, Values, WasmParams, WasmResults, WasmReturn, WasmTy};
+pub use typed_struct::{FieldValues, TypedStruct};
 pub use val::Val;
+pub use val_raw::ValRaw;
 pub use weak::WeakRooted;
 
 use hashbrown::HashMap;

@@ -21,6 +21,9 @@ pub trait Number: sealed::Sealed + Copy {
 
     /// Writes the little-endian bytes to where `bytes` begins; `None` if there is not enough room.
     fn put_le(self, bytes: &mut [u8]) -> Option<()>;
+
+    /// Writes the little-endian bytes of all numbers, as far as there is room.
+    fn put_all_le(numbers: &[Self], bytes: &mut [u8]);
 }
 
 /// One line for each number: how wide it is, and as what it is stored.
@@ -40,6 +43,12 @@ macro_rules! numbers {
                 #[inline]
                 fn put_le(self, bytes: &mut [u8]) -> Option<()> {
                     bytes.first_chunk_mut().map(|chunk| self.write_le(chunk))
+                }
+                #[inline]
+                fn put_all_le(numbers: &[$number], bytes: &mut [u8]) {
+                    for (chunk, number) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
+                        number.write_le(chunk);
+                    }
                 }
             }
         )*

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::functions::Functions;
 use super::roots::RootSet;
-use super::{Engine, GuestRunner, MemoryEntity};
+use super::{Engine, GuestRunner, MemoryEntity, RawVal};
 use crate::error::{Error, Misuse, Result};
 use crate::heap::GcHeap;
 use crate::memory::Limiter;
@@ -41,7 +41,9 @@ pub(crate) enum Parked {
 }
 
 /// A store without the embedder's data and closures: what a guest can reach.
-pub(crate) struct StoreOpaque {
+///
+/// `pub` because sealed traits mention it; its name does not leave the crate.
+pub struct StoreOpaque {
     pub(crate) id: StoreId,
     pub(crate) engine: Engine,
     pub(crate) heap: GcHeap,
@@ -60,6 +62,8 @@ pub(crate) struct StoreOpaque {
     pub(super) guest: Option<Box<dyn GuestRunner>>,
     /// How many host functions are being run, one inside the other.
     pub(super) host_depth: usize,
+    /// Room for the values of a call, lent to the outermost one.
+    pub(super) spare_values: Vec<RawVal>,
 }
 
 impl StoreOpaque {
@@ -77,6 +81,7 @@ impl StoreOpaque {
             parked: None,
             guest: None,
             host_depth: 0,
+            spare_values: Vec::new(),
         }
     }
 

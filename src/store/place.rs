@@ -1,10 +1,9 @@
 //! Where a value lies in an object, and how it is read and written there.
 
-use super::global::low_word;
-use super::val::{RawVal, func_matches};
+use super::val::{func_matches, mismatch};
 use super::{StoreOpaque, Val};
 use crate::error::{Corruption, CorruptionKind, Result};
-use crate::heap::GcHeap;
+use crate::object::{GcField, V128};
 use crate::types::{StorageType, ValType};
 
 /// A field of a struct, an element of an array or a value of an exception.
@@ -15,39 +14,78 @@ pub(super) struct Place {
     pub(super) offset: u32,
 }
 
+impl From<&GcField> for Place {
+    #[inline]
+    fn from(field: &GcField) -> Place {
+        Place { storage: field.ty.storage, offset: field.offset }
+    }
+}
+
 impl Place {
     /// What lies there: `i8` and `i16` zero-extended, references rooted in the innermost scope.
+    #[inline]
     pub(super) fn get(self, store: &mut StoreOpaque, object: u32) -> Result<Val> {
-        let raw = self.load(&store.heap, object)?;
-        self.to_val(store, object, raw)
-    }
-
-    /// The value that `raw`, read from there, is.
-    pub(super) fn to_val(self, store: &mut StoreOpaque, object: u32, raw: RawVal) -> Result<Val> {
-        let ty = self.storage.unpacked();
-        if let ValType::Ref(reference) = ty
-            && !reference.is_vmgcref_type()
-            && raw != 0
-            && !func_matches(store, low_word(raw), reference)
-        {
-            return Err(Corruption::new(CorruptionKind::BadFunctionId, object).into());
-        }
-        Val::from_raw(store, raw, ty)
+        let (heap, offset) = (&store.heap, self.offset);
+        Ok(match self.storage {
+            StorageType::I8 => Val::I32(u8::from_le_bytes(heap.load(object, offset)?).into()),
+            StorageType::I16 => Val::I32(u16::from_le_bytes(heap.load(object, offset)?).into()),
+            StorageType::Val(ValType::I32) => Val::I32(i32::from_le_bytes(heap.load(object, offset)?)),
+            StorageType::Val(ValType::I64) => Val::I64(i64::from_le_bytes(heap.load(object, offset)?)),
+            StorageType::Val(ValType::F32) => Val::F32(u32::from_le_bytes(heap.load(object, offset)?)),
+            StorageType::Val(ValType::F64) => Val::F64(u64::from_le_bytes(heap.load(object, offset)?)),
+            StorageType::Val(ValType::V128) => Val::V128(V128::from(u128::from_le_bytes(heap.load(object, offset)?))),
+            StorageType::Val(ValType::Ref(ty)) => {
+                let raw = heap.read_ref(object, offset)?;
+                if !ty.is_vmgcref_type() && raw != 0 && !func_matches(store, raw, ty) {
+                    return Err(Corruption::new(CorruptionKind::BadFunctionId, object).into());
+                }
+                Val::from_raw_ref(store, raw, ty)?
+            }
+        })
     }
 
     /// Writes into a new object, with no safe point since its allocation; `i8` and `i16` take the low bits.
+    #[inline]
     pub(super) fn initialize(self, store: &mut StoreOpaque, object: u32, value: Val) -> Result<()> {
-        let raw = value.to_raw(store, self.storage.unpacked())?;
-        Ok(self.store(&mut store.heap, object, raw)?)
+        self.write(store, object, value, false)
     }
 
     /// Overwrites what lies there, through the barrier; `i8` and `i16` take the low bits.
+    #[inline]
     pub(super) fn set(self, store: &mut StoreOpaque, object: u32, value: Val) -> Result<()> {
-        let raw = value.to_raw(store, self.storage.unpacked())?;
-        if self.storage.is_vmgcref_type() {
-            store.heap.write_ref(object, self.offset, low_word(raw))?;
-        } else {
-            self.store(&mut store.heap, object, raw)?;
+        self.write(store, object, value, true)
+    }
+
+    #[inline(always)]
+    fn write(self, store: &mut StoreOpaque, object: u32, value: Val, has_barrier: bool) -> Result<()> {
+        let Place { storage, offset } = self;
+        if let StorageType::Val(ValType::Ref(ty)) = storage {
+            let raw = value.to_raw_ref(store, ty)?;
+            if has_barrier && ty.is_vmgcref_type() {
+                store.heap.write_ref(object, offset, raw)?;
+            } else {
+                store.heap.store(object, offset, raw.to_le_bytes())?;
+            }
+            return Ok(());
+        }
+        let heap = &mut store.heap;
+        match (storage, value) {
+            (StorageType::I8, Val::I32(number)) => {
+                let [low, ..] = number.to_le_bytes();
+                heap.store(object, offset, [low])?;
+            }
+            (StorageType::I16, Val::I32(number)) => {
+                let [low, high, ..] = number.to_le_bytes();
+                heap.store(object, offset, [low, high])?;
+            }
+            (StorageType::Val(ValType::I32), Val::I32(number)) => heap.store(object, offset, number.to_le_bytes())?,
+            (StorageType::Val(ValType::I64), Val::I64(number)) => heap.store(object, offset, number.to_le_bytes())?,
+            (StorageType::Val(ValType::F32), Val::F32(bits)) => heap.store(object, offset, bits.to_le_bytes())?,
+            (StorageType::Val(ValType::F64), Val::F64(bits)) => heap.store(object, offset, bits.to_le_bytes())?,
+            (StorageType::Val(ValType::V128), Val::V128(vector)) => {
+                heap.store(object, offset, u128::from(vector).to_le_bytes())?;
+            }
+            (wanted, given) => return Err(mismatch(wanted, given.kind_name())),
         }
         Ok(())
     }
@@ -56,30 +94,4 @@ impl Place {
     pub(super) fn bytes_of(self, store: &StoreOpaque, value: Val) -> Result<[u8; 16]> {
         Ok(value.to_raw(store, self.storage.unpacked())?.to_le_bytes())
     }
-
-    fn load(self, heap: &GcHeap, object: u32) -> Result<RawVal, Corruption> {
-        Ok(match self.storage.byte_width() {
-            1 => u8::from_le_bytes(heap.load(object, self.offset)?).into(),
-            2 => u16::from_le_bytes(heap.load(object, self.offset)?).into(),
-            4 => u32::from_le_bytes(heap.load(object, self.offset)?).into(),
-            8 => u64::from_le_bytes(heap.load(object, self.offset)?).into(),
-            _ => u128::from_le_bytes(heap.load(object, self.offset)?),
-        })
-    }
-
-    fn store(self, heap: &mut GcHeap, object: u32, raw: RawVal) -> Result<(), Corruption> {
-        match self.storage.byte_width() {
-            1 => heap.store(object, self.offset, low::<1>(raw)),
-            2 => heap.store(object, self.offset, low::<2>(raw)),
-            4 => heap.store(object, self.offset, low::<4>(raw)),
-            8 => heap.store(object, self.offset, low::<8>(raw)),
-            _ => heap.store(object, self.offset, low::<16>(raw)),
-        }
-    }
-}
-
-/// The low `N` bytes, at most 16.
-fn low<const N: usize>(raw: RawVal) -> [u8; N] {
-    let bytes = raw.to_le_bytes();
-    core::array::from_fn(|i| bytes[i])
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::field::{Field, FieldValue};
+use super::field::{Elements, Field, FieldValue};
+use super::typed_struct::{FieldValues, TypedStruct};
 use super::{AsContextMut, StoreId, StoreOpaque};
-use crate::error::{Misuse, Result};
+use crate::error::{Error, Misuse, Result};
 use crate::object::{GcArrayLayout, ObjectType};
-use crate::types::{ArrayType, CompositeKind, FieldType, RegisteredType, StructType};
+use crate::types::{ArrayType, CompositeKind, FieldType, RegisteredType};
 
 /// A struct type prepared for one store.
 ///
@@ -58,12 +59,24 @@ impl StructRefPre {
         Field::new(self.store, &self.ty, index)
     }
 
+    /// The type with its fields as plain Rust values, of which structs are made: see [`FieldValues`].
+    ///
+    /// # Errors
+    /// If there are more or fewer fields, or one is of another type.
+    pub fn typed<F: FieldValues>(&self) -> Result<TypedStruct<F>> {
+        TypedStruct::new(self)
+    }
+
     /// The object type, if this is prepared for `store`.
     #[inline]
-    pub(super) fn in_store(&self, store: &StoreOpaque) -> Result<&Arc<ObjectType>, Misuse> {
-        self.store.check(store.id)?;
-        Ok(&self.ty)
+    pub(super) fn in_store(&self, store: &StoreOpaque) -> Result<&ObjectType> {
+        if self.store == store.id { Ok(&self.ty) } else { Err(foreign()) }
     }
+}
+
+#[cold]
+fn foreign() -> Error {
+    Misuse::ForeignHandle.into()
 }
 
 impl fmt::Debug for StructRefPre {
@@ -107,11 +120,18 @@ impl ArrayRefPre {
         self.element
     }
 
+    /// A handle to the elements, through which they are read and written as `T`s: see [`FieldValue`].
+    ///
+    /// # Errors
+    /// If they are not `T`s.
+    pub fn elements<T: FieldValue>(&self) -> Result<Elements<T>> {
+        Elements::new(self.store, self, &self.ty)
+    }
+
     /// The object type, if this is prepared for `store`.
     #[inline]
-    pub(super) fn in_store(&self, store: &StoreOpaque) -> Result<&Arc<ObjectType>, Misuse> {
-        self.store.check(store.id)?;
-        Ok(&self.ty)
+    pub(super) fn in_store(&self, store: &StoreOpaque) -> Result<&ObjectType> {
+        if self.store == store.id { Ok(&self.ty) } else { Err(foreign()) }
     }
 }
 
@@ -125,12 +145,6 @@ impl fmt::Debug for ArrayRefPre {
 #[inline]
 pub(super) fn shape_of(ty: &ObjectType) -> Option<(GcArrayLayout, FieldType)> {
     Some((*ty.as_array()?, ty.ty().as_array().copied().map(ArrayType::element)?))
-}
-
-/// The fields of a struct type.
-#[inline]
-pub(super) fn fields_of(ty: &ObjectType) -> &[FieldType] {
-    ty.ty().as_struct().map_or(&[], StructType::fields)
 }
 
 impl StoreOpaque {

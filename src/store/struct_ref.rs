@@ -1,11 +1,10 @@
 //! Structs in the hands of the host.
 
 use super::place::Place;
-use super::pre::fields_of;
 use super::{AsContext, AsContextMut, Rooted, StoreOpaque, StructRef, StructRefPre, Val};
-use crate::error::{Corruption, CorruptionKind, Misuse, Result};
-use crate::object::{OBJECT_ALIGN, ObjectType};
-use crate::types::{FieldType, RegisteredType};
+use crate::error::{Corruption, CorruptionKind, Error, Misuse, Result};
+use crate::object::{GcField, OBJECT_ALIGN, ObjectType};
+use crate::types::RegisteredType;
 
 impl StructRef {
     /// A new struct with these fields.
@@ -15,14 +14,14 @@ impl StructRef {
     pub fn new(mut store: impl AsContextMut, ty: &StructRefPre, fields: &[Val]) -> Result<Rooted<StructRef>> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
-        let (wanted, given) = (fields_of(&ty.ty).len(), fields.len());
-        if wanted != given {
-            return Err(Misuse::WrongCount { what: "fields", wanted, given }.into());
+        let wanted = fields_of(&ty.ty);
+        if wanted.len() != fields.len() {
+            return Err(Misuse::WrongCount { what: "fields", wanted: wanted.len(), given: fields.len() }.into());
         }
         let object = opaque.allocate_struct(ty)?;
         // The values were rooted while that collected; nothing collects before they are all written.
-        for (index, &value) in fields.iter().enumerate() {
-            place_of(&ty.ty, index)?.0.initialize(opaque, object, value)?;
+        for (field, &value) in wanted.iter().zip(fields) {
+            Place::from(field).initialize(opaque, object, value)?;
         }
         Rooted::new(opaque, object)
     }
@@ -34,8 +33,8 @@ impl StructRef {
     pub fn new_default(mut store: impl AsContextMut, ty: &StructRefPre) -> Result<Rooted<StructRef>> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
-        if let Some(field) = fields_of(&ty.ty).iter().find(|field| !field.storage.is_defaultable()) {
-            return Err(no_default(field.storage));
+        if let Some(field) = fields_of(&ty.ty).iter().find(|field| !field.ty.storage.is_defaultable()) {
+            return Err(no_default(field.ty.storage));
         }
         let object = opaque.allocate_struct(ty)?;
         Rooted::new(opaque, object)
@@ -61,8 +60,8 @@ impl Rooted<StructRef> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let object = self.raw_in(opaque)?;
-        let (place, _) = place_of(opaque.type_at(object)?, index)?;
-        place.get(opaque, object)
+        let field = field_of(opaque.type_at(object)?, index)?;
+        Place::from(field).get(opaque, object)
     }
 
     /// All fields, as [`Rooted::field`] gives them.
@@ -74,7 +73,7 @@ impl Rooted<StructRef> {
         let opaque = context.opaque_mut();
         let object = self.raw_in(opaque)?;
         let count = fields_of(opaque.type_at(object)?).len();
-        let field = |index| place_of(opaque.type_at(object)?, index)?.0.get(opaque, object);
+        let field = |index| Place::from(field_of(opaque.type_at(object)?, index)?).get(opaque, object);
         (0..count).map(field).collect()
     }
 
@@ -87,27 +86,37 @@ impl Rooted<StructRef> {
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let object = self.raw_in(opaque)?;
-        let (place, field) = place_of(opaque.type_at(object)?, index)?;
-        if !field.is_mutable() {
+        let field = field_of(opaque.type_at(object)?, index)?;
+        if !field.ty.is_mutable() {
             return Err(Misuse::Immutable("the field").into());
         }
-        place.set(opaque, object, value)
+        Place::from(field).set(opaque, object, value)
     }
 }
 
 #[cold]
-pub(super) fn no_default(storage: impl std::fmt::Display) -> crate::error::Error {
+pub(super) fn no_default(storage: impl std::fmt::Display) -> Error {
     super::val::mismatch("a type with a default value", &format!("{storage}"))
 }
 
-/// Where field `index` of a struct lies, and what it is.
+/// The fields of a struct type.
 #[inline]
-pub(super) fn place_of(ty: &ObjectType, index: usize) -> Result<(Place, FieldType), Misuse> {
-    let fields = fields_of(ty);
-    match (fields.get(index), ty.as_struct().and_then(|layout| layout.fields.get(index))) {
-        (Some(&field), Some(laid)) => Ok((Place { storage: field.storage, offset: laid.offset }, field)),
-        _ => Err(Misuse::OutOfRange { what: "field", index: index as u64, len: fields.len() as u64 }),
+pub(super) fn fields_of(ty: &ObjectType) -> &[GcField] {
+    ty.as_struct().map_or(&[], |layout| &layout.fields)
+}
+
+/// Field `index` of a struct type.
+#[inline]
+pub(super) fn field_of(ty: &ObjectType, index: usize) -> Result<&GcField> {
+    match fields_of(ty).get(index) {
+        Some(field) => Ok(field),
+        None => Err(no_field(ty, index)),
     }
+}
+
+#[cold]
+fn no_field(ty: &ObjectType, index: usize) -> Error {
+    Misuse::OutOfRange { what: "field", index: index as u64, len: fields_of(ty).len() as u64 }.into()
 }
 
 impl StoreOpaque {
@@ -118,11 +127,14 @@ impl StoreOpaque {
             return Err(Corruption::new(CorruptionKind::Misaligned, object));
         }
         let header = self.heap.header(object)?;
-        let named = self.heap.types().get(header.ty()).filter(|ty| header.kind() == Some(ty.kind()));
-        named.map(|ty| &**ty).ok_or_else(|| Corruption::new(CorruptionKind::BadHeader, object))
+        match self.heap.types().get(header.ty()) {
+            Some(ty) if header.with_log(false) == ty.header() => Ok(ty),
+            _ => Err(Corruption::new(CorruptionKind::BadHeader, object)),
+        }
     }
 
     /// A new struct, all zero, to be written before the next safe point.
+    #[inline]
     pub(super) fn allocate_struct(&mut self, ty: &StructRefPre) -> Result<u32> {
         let ty = ty.in_store(self)?;
         let allocated = self.heap.allocate_struct(ty, &mut self.roots);

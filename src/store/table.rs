@@ -97,6 +97,15 @@ impl StoreOpaque {
         Ok(index)
     }
 
+    /// Overwrites an element of table number `table`, which exists, with a raw reference of its type.
+    pub(super) fn set_element(&mut self, table: usize, index: u64, raw: u32) -> Result<()> {
+        let elements = &mut self.roots.tables[table].elements;
+        match usize::try_from(index) {
+            Ok(place) if place < elements.len() => elements.set(&mut self.heap, place, raw),
+            _ => Err(Misuse::OutOfRange { what: "table", index, len: elements.len() as u64 }.into()),
+        }
+    }
+
     /// Grows a table by `delta` elements that hold `raw` and gives the old number.
     pub(crate) fn grow_table(&mut self, index: u32, delta: u64, raw: u32) -> Result<u64, OutOfMemory> {
         match self.roots.tables.get_mut(index as usize) {
@@ -208,11 +217,7 @@ impl Table {
         let opaque = context.opaque_mut();
         let table = self.index_in(opaque)? as usize;
         let raw = raw_element(opaque, opaque.roots.tables[table].ty, value)?;
-        let elements = &mut opaque.roots.tables[table].elements;
-        match usize::try_from(index) {
-            Ok(place) if place < elements.len() => elements.set(&mut opaque.heap, place, raw),
-            _ => Err(Misuse::OutOfRange { what: "table", index, len: elements.len() as u64 }.into()),
-        }
+        opaque.set_element(table, index, raw)
     }
 
     /// Adds `delta` elements that hold `init` and gives the old number.

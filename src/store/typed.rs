@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use smallvec::SmallVec;
 
-use super::{AsContextMut, Caller, Func, RefKind, Rooted, Val};
+use super::{AsContextMut, Caller, Func, RefKind, Rooted, StoreContextMut, Val};
 use crate::error::{Misuse, Result};
 use crate::object::V128;
 use crate::types::{FuncType, HeapType, RefType, ValType};
@@ -271,9 +271,10 @@ impl<Params: WasmParams, Results: WasmResults> TypedFunc<Params, Results> {
     ///
     /// # Errors
     /// As for [`Func::call`].
-    pub fn call(&self, store: impl AsContextMut, params: Params) -> Result<Results> {
-        let mut results: Values = Results::types().iter().map(|_| Val::I32(0)).collect();
-        self.func.call(store, &params.into_vals(), &mut results)?;
+    pub fn call(&self, mut store: impl AsContextMut, params: Params) -> Result<Results> {
+        let mut results = Values::new();
+        let StoreContextMut(inner) = store.as_context_mut();
+        self.func.call_with(inner, &params.into_vals(), &mut |value| results.push(value))?;
         Ok(Results::from_vals(&results).ok_or_else(wrong_types)?)
     }
 }

@@ -1,7 +1,7 @@
 //! Values that cross between host and guest.
 
-use super::{AnyRef, ExnRef, ExternRef, Func, Rooted, StoreOpaque};
-use crate::error::{Misuse, Result};
+use super::{AnyRef, AsContext, ExnRef, ExternRef, Func, Rooted, StoreOpaque};
+use crate::error::{Cause, Misuse, Result};
 use crate::object::V128;
 use crate::types::{HeapType, RefType, ValType};
 
@@ -23,6 +23,18 @@ pub(crate) fn whole([low, high]: [u64; 2]) -> RawVal {
 }
 
 /// A WebAssembly value in the hands of the host.
+///
+/// ```
+/// use tumulus::store::Val;
+/// use tumulus::types::{RefType, ValType};
+///
+/// assert_eq!(Val::from(7).i32(), Some(7));
+/// assert_eq!(Val::from(-0.5_f64).f64(), Some(-0.5));
+/// assert_eq!(Val::from(7).i64(), None);
+/// assert_eq!(Val::default_for_ty(ValType::I64).and_then(|zero| zero.i64()), Some(0));
+/// assert!(Val::null_extern_ref().extern_ref().is_some_and(|handle| handle.is_none()));
+/// assert!(Val::default_for_ty(RefType::ANYREF.non_null().into()).is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Val {
@@ -101,6 +113,108 @@ impl Val {
         if let Val::V128(value) = self { Some(*value) } else { None }
     }
 
+    /// A null `anyref`.
+    #[must_use]
+    pub const fn null_any_ref() -> Val {
+        Val::AnyRef(None)
+    }
+
+    /// A null `externref`.
+    #[must_use]
+    pub const fn null_extern_ref() -> Val {
+        Val::ExternRef(None)
+    }
+
+    /// A null `funcref`.
+    #[must_use]
+    pub const fn null_func_ref() -> Val {
+        Val::FuncRef(None)
+    }
+
+    /// A null `exnref`.
+    #[must_use]
+    pub const fn null_exn_ref() -> Val {
+        Val::ExnRef(None)
+    }
+
+    /// The handle, or null, if this is an `anyref`.
+    #[must_use]
+    pub fn any_ref(&self) -> Option<Option<Rooted<AnyRef>>> {
+        if let Val::AnyRef(handle) = self { Some(*handle) } else { None }
+    }
+
+    /// The handle, or null, if this is an `externref`.
+    #[must_use]
+    pub fn extern_ref(&self) -> Option<Option<Rooted<ExternRef>>> {
+        if let Val::ExternRef(handle) = self { Some(*handle) } else { None }
+    }
+
+    /// The function, or null, if this is a `funcref`.
+    #[must_use]
+    pub fn func_ref(&self) -> Option<Option<Func>> {
+        if let Val::FuncRef(func) = self { Some(*func) } else { None }
+    }
+
+    /// The handle, or null, if this is an `exnref`.
+    #[must_use]
+    pub fn exn_ref(&self) -> Option<Option<Rooted<ExnRef>>> {
+        if let Val::ExnRef(handle) = self { Some(*handle) } else { None }
+    }
+
+    /// The value's own type: of null the smallest that has it, of an object that of its definition.
+    ///
+    /// # Errors
+    /// If this is a stale handle or something of another store, or the heap's bytes are damaged.
+    pub fn ty(&self, store: impl AsContext) -> Result<ValType> {
+        let context = store.as_context();
+        let non_null = |heap_type| ValType::Ref(RefType::new(false, heap_type));
+        Ok(match *self {
+            Val::I32(_) => ValType::I32,
+            Val::I64(_) => ValType::I64,
+            Val::F32(_) => ValType::F32,
+            Val::F64(_) => ValType::F64,
+            Val::V128(_) => ValType::V128,
+            Val::AnyRef(None) => RefType::NULLREF.into(),
+            Val::ExternRef(None) => RefType::NULLEXTERNREF.into(),
+            Val::FuncRef(None) => RefType::NULLFUNCREF.into(),
+            Val::ExnRef(None) => RefType::NULLEXNREF.into(),
+            Val::AnyRef(Some(handle)) => match handle.ty(context)? {
+                // A host value made internal is of no type but `any`.
+                HeapType::Extern => non_null(HeapType::Any),
+                other => non_null(other),
+            },
+            Val::ExternRef(Some(handle)) => handle.raw_in(context.opaque()).map(|_| non_null(HeapType::Extern))?,
+            Val::FuncRef(Some(func)) => non_null(func.registered_type(context.opaque())?.heap_type()),
+            Val::ExnRef(Some(handle)) => handle.raw_in(context.opaque()).map(|_| non_null(HeapType::Exn))?,
+        })
+    }
+
+    /// Whether the value is of type `ty`.
+    ///
+    /// ```
+    /// use tumulus::store::{AnyRef, Engine, I31, Store, Val};
+    /// use tumulus::types::{RefType, ValType};
+    ///
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let small = Val::from(AnyRef::from_i31(&mut store, I31::wrapping_u32(5))?);
+    /// assert!(small.matches_ty(&store, RefType::EQREF.into())?);
+    /// assert!(!small.matches_ty(&store, RefType::STRUCTREF.into())?);
+    /// assert!(!Val::null_any_ref().matches_ty(&store, RefType::ANYREF.non_null().into())?);
+    /// assert_eq!(small.ty(&store)?.to_string(), "(ref i31)");
+    /// assert_eq!(Val::from(2.5_f32).ty(&store)?, ValType::F32);
+    /// # Ok::<(), tumulus::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Val::ty`].
+    pub fn matches_ty(&self, store: impl AsContext, ty: ValType) -> Result<bool> {
+        match self.to_raw(store.as_context().opaque(), ty) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.cause(), Cause::Misuse(Misuse::TypeMismatch { .. })) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The raw form, after checking that the value is of type `ty` and belongs to the store.
     pub(crate) fn to_raw(self, store: &StoreOpaque, ty: ValType) -> Result<RawVal> {
         Ok(match (self, ty) {
@@ -108,28 +222,28 @@ impl Val {
             (Val::I64(value), ValType::I64) => value.cast_unsigned().into(),
             (Val::F32(bits), ValType::F32) => bits.into(),
             (Val::F64(bits), ValType::F64) => bits.into(),
-            (Val::FuncRef(func), ValType::Ref(ty)) => {
-                let raw = func.map_or(Ok(0), |func| func.raw_in(store))?;
-                if !func_matches(store, raw, ty) {
-                    return Err(mismatch(ty, "a function of another type"));
-                }
-                raw.into()
-            }
-            (Val::ExternRef(handle), ValType::Ref(ty)) => {
-                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
-                gc_ref_of_type(store, raw, ty, HeapType::Extern)?
-            }
-            (Val::AnyRef(handle), ValType::Ref(ty)) => {
-                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
-                gc_ref_of_type(store, raw, ty, HeapType::Any)?
-            }
-            (Val::ExnRef(handle), ValType::Ref(ty)) => {
-                let raw = handle.map_or(Ok(0), |handle| handle.raw_in(store))?;
-                gc_ref_of_type(store, raw, ty, HeapType::Exn)?
-            }
             (Val::V128(value), ValType::V128) => value.into(),
+            (value, ValType::Ref(ty)) => value.to_raw_ref(store, ty)?.into(),
             (given, wanted) => return Err(mismatch(wanted, given.kind_name())),
         })
+    }
+
+    /// The raw form of a reference, after checking that the value is of type `ty` and belongs to the store.
+    #[inline]
+    pub(super) fn to_raw_ref(self, store: &StoreOpaque, ty: RefType) -> Result<u32> {
+        let (raw, top) = match self {
+            Val::AnyRef(handle) => (raw_of(handle, store)?, HeapType::Any),
+            Val::ExternRef(handle) => (raw_of(handle, store)?, HeapType::Extern),
+            Val::ExnRef(handle) => (raw_of(handle, store)?, HeapType::Exn),
+            Val::FuncRef(func) => {
+                let raw = func.map_or(Ok(0), |func| func.raw_in(store))?;
+                let fits = func_matches(store, raw, ty);
+                return if fits { Ok(raw) } else { Err(mismatch(ty, "a function of another type")) };
+            }
+            given => return Err(mismatch(ty, given.kind_name())),
+        };
+        let fits = ty.heap_type().top() == top && store.is_instance(raw, ty)?;
+        if fits { Ok(raw) } else { Err(mismatch(ty, "a reference of another type")) }
     }
 
     /// The value whose raw form is `raw`; references are rooted in the innermost scope.
@@ -141,13 +255,21 @@ impl Val {
             ValType::F32 => Val::F32(low),
             ValType::F64 => Val::F64(long),
             ValType::V128 => Val::V128(raw.into()),
-            ValType::Ref(ty) if low == 0 => Val::null_of(ty),
-            ValType::Ref(ty) => match ty.heap_type().top() {
-                HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, low)?)),
-                HeapType::Extern => Val::ExternRef(Some(Rooted::new(store, low)?)),
-                HeapType::Exn => Val::ExnRef(Some(Rooted::new(store, low)?)),
-                _ => Val::AnyRef(Some(Rooted::new(store, low)?)),
-            },
+            ValType::Ref(ty) => Val::from_raw_ref(store, low, ty)?,
+        })
+    }
+
+    /// The reference of type `ty` whose raw form is `raw`, rooted in the innermost scope.
+    #[inline]
+    pub(super) fn from_raw_ref(store: &mut StoreOpaque, raw: u32, ty: RefType) -> Result<Val> {
+        if raw == 0 {
+            return Ok(Val::null_of(ty));
+        }
+        Ok(match ty.heap_type().top() {
+            HeapType::Func => Val::FuncRef(Some(Func::from_raw(store, raw)?)),
+            HeapType::Extern => Val::ExternRef(Some(Rooted::new(store, raw)?)),
+            HeapType::Exn => Val::ExnRef(Some(Rooted::new(store, raw)?)),
+            _ => Val::AnyRef(Some(Rooted::new(store, raw)?)),
         })
     }
 
@@ -157,7 +279,7 @@ impl Val {
         Val::from_raw(store, raw, ty).ok().or(null).unwrap_or(Val::I32(0))
     }
 
-    fn kind_name(self) -> &'static str {
+    pub(super) fn kind_name(self) -> &'static str {
         match self {
             Val::I32(_) => "i32",
             Val::I64(_) => "i64",
@@ -174,7 +296,7 @@ impl Val {
 
 /// The low 32 and the low 64 bits.
 #[expect(clippy::cast_possible_truncation, reason = "takes the low bits")]
-fn narrow(raw: RawVal) -> (u32, u64) {
+pub(super) fn narrow(raw: RawVal) -> (u32, u64) {
     (raw as u32, raw as u64)
 }
 
@@ -195,9 +317,12 @@ pub(crate) fn func_matches(store: &StoreOpaque, raw: u32, ty: RefType) -> bool {
     }
 }
 
-fn gc_ref_of_type(store: &StoreOpaque, raw: u32, ty: RefType, top: HeapType) -> Result<RawVal> {
-    let fits = ty.heap_type().top() == top && store.is_instance(raw, ty)?;
-    if fits { Ok(raw.into()) } else { Err(mismatch(ty, "a reference of another type")) }
+#[inline]
+fn raw_of<K>(handle: Option<Rooted<K>>, store: &StoreOpaque) -> Result<u32> {
+    match handle {
+        Some(handle) => handle.raw_in(store),
+        None => Ok(0),
+    }
 }
 
 impl From<i32> for Val {
@@ -215,6 +340,18 @@ impl From<i64> for Val {
 impl From<f32> for Val {
     fn from(value: f32) -> Val {
         Val::F32(value.to_bits())
+    }
+}
+
+impl From<Func> for Val {
+    fn from(func: Func) -> Val {
+        Val::FuncRef(Some(func))
+    }
+}
+
+impl From<Option<Func>> for Val {
+    fn from(func: Option<Func>) -> Val {
+        Val::FuncRef(func)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod create;
 pub mod engines;
+pub mod host_api;
 pub mod host_memory;
 pub mod jit;
 pub mod memories;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use tumulus_peers::bytes::{self, BytesArguments};
 use tumulus_peers::pauses::{self, PausesArguments};
 use tumulus_peers::table::{self, ChildArguments, TableArguments};
-use tumulus_peers::{jit, memories, pooled};
+use tumulus_peers::{host_api, jit, memories, pooled};
 
 /// Tumulus beside other engines, on the same work.
 #[derive(Parser)]
@@ -22,6 +22,12 @@ enum Question {
     Child(ChildArguments),
     /// Programs compiled by Cranelift against the contract for compiled code, beside Wasmtime.
     Jit,
+    /// What calls of the embedder's interface cost, beside Wasmtime's.
+    HostApi {
+        /// Only what has this in its name.
+        #[arg(default_value = "")]
+        filter: String,
+    },
     /// Bytes of the programs' objects.
     Bytes(BytesArguments),
     /// Full collections with much alive, in one go and by steps, and V8's.
@@ -40,6 +46,7 @@ fn main() -> wasmtime::Result<()> {
             jit::print();
             Ok(())
         }
+        Question::HostApi { filter } => host_api::print(&filter),
         Question::Bytes(arguments) => bytes::print(&arguments),
         Question::Pauses(arguments) => pauses::print(&arguments),
         Question::Pooled => pooled::print(),
