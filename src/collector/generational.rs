@@ -8,7 +8,7 @@
 
 use super::nursery::Nursery;
 use super::region::Regions;
-use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, RefillError, Request};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::VMGcRef;
@@ -106,6 +106,7 @@ impl Generational {
         weak.process(WeakScope::Young, &mut |at| marker.survivor(at))?;
         let marked = marking.finish();
         report.add_minor(&marked, self.old_bytes);
+        report.end_phase(CyclePhase::Minor);
         self.old_bytes = report.live_bytes;
         for [start] in self.young.iter() {
             let lines = marking.room().lines();

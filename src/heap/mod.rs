@@ -16,6 +16,7 @@ mod collect;
 mod config;
 mod exception;
 mod extern_table;
+mod observer;
 mod stats;
 mod typed_ref;
 mod verify;
@@ -27,10 +28,12 @@ use std::sync::Arc;
 pub use cast::CastTarget;
 pub use collect::Collection;
 pub use config::HeapConfig;
+pub use observer::{CollectionEvent, PauseTimes};
 pub use stats::HeapStats;
 
 use self::exception::TagTable;
 use self::extern_table::ExternTable;
+use self::observer::Observer;
 use self::weak_table::WeakTable;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
@@ -56,6 +59,7 @@ pub struct GcHeap {
     weaks: WeakTable,
     pacer: Pacer,
     stats: HeapStats,
+    observer: Observer,
     config: HeapConfig,
     creator: Arc<dyn MemoryCreator>,
     limiter: Limiter,
@@ -106,6 +110,7 @@ impl GcHeap {
             tags: TagTable::default(),
             weaks: WeakTable::default(),
             stats: HeapStats::default(),
+            observer: Observer::default(),
             creator,
             limiter: Limiter::default(),
             reserved_bytes: 0,

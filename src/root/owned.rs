@@ -45,9 +45,10 @@ impl Drop for OwnedSlot {
     }
 }
 
-/// The owned roots of one store.
-#[derive(Debug, Default)]
+/// The owned roots of one store, of one category.
+#[derive(Debug)]
 pub struct OwnedRoots {
+    category: RootCategory,
     slots: RootArray,
     free: Vec<u32>,
     released: Arc<Released>,
@@ -56,8 +57,8 @@ pub struct OwnedRoots {
 impl OwnedRoots {
     /// No roots.
     #[must_use]
-    pub fn new() -> OwnedRoots {
-        OwnedRoots::default()
+    pub fn new(category: RootCategory) -> OwnedRoots {
+        OwnedRoots { category, slots: RootArray::new(), free: Vec::new(), released: Arc::default() }
     }
 
     /// How many slots are owned, those released but not yet freed included.
@@ -124,7 +125,7 @@ impl OwnedRoots {
         if visitor.may_release() {
             self.reclaim(|slots, slot| slots.set_in_visit(visitor, slot, 0))?;
         }
-        self.slots.visit(RootCategory::Owned, visitor)
+        self.slots.visit(self.category, visitor)
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn slots_are_reused_only_after_their_owner_is_gone() {
-        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let (mut owned, mut heap) = (OwnedRoots::new(RootCategory::Owned), heap());
         let mut insert = |owned: &mut OwnedRoots, raw| owned.insert(&mut heap, raw).unwrap().unwrap();
         let first = insert(&mut owned, 8);
         let second = insert(&mut owned, 16);
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_handle_of_another_store_is_refused() {
-        let (mut one, mut other, mut heap) = (OwnedRoots::new(), OwnedRoots::new(), heap());
+        let (mut one, mut other) = (OwnedRoots::new(RootCategory::Owned), OwnedRoots::new(RootCategory::Owned));
+        let mut heap = heap();
         let handle = one.insert(&mut heap, 8).unwrap().unwrap();
         let _same_slot = other.insert(&mut heap, 16).unwrap().unwrap();
         assert_eq!(other.get(&handle), None);
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_million_rounds_leave_memory_flat() {
-        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let (mut owned, mut heap) = (OwnedRoots::new(RootCategory::Owned), heap());
         for round in 0..1_000_000 {
             let handle = owned.insert(&mut heap, 8 * (round + 1)).unwrap().unwrap();
             assert_eq!(owned.get(&handle), Some(8 * (round + 1)));

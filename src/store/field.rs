@@ -43,7 +43,7 @@ impl<T: FieldValue> Field<T> {
         let values = match field.storage.as_ref_type() {
             Some(reference) => {
                 let named = reference.heap_type().as_concrete();
-                let named = named.and_then(|named| ty.ty().registry().get(named.index));
+                let named = named.and_then(|named| ty.ty().registry().resolve(named));
                 CastTarget::new(reference, named.as_ref())
             }
             None => CastTarget::new(RefType::ANYREF, None),

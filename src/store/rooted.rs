@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 use std::fmt;
 
+use super::roots::RootSet;
 use super::{AnyRef, AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::root::{OwnedSlot, ScopeMark, ScopeSlot};
@@ -88,14 +89,26 @@ pub struct OwnedRooted<K> {
 impl<K> OwnedRooted<K> {
     /// Roots a raw reference until the handle is dropped.
     pub(super) fn new(store: &mut StoreOpaque, raw: u32) -> Result<OwnedRooted<K>> {
-        let slot = store.roots.owned.insert(&mut store.heap, raw)?.ok_or_else(too_many_roots)?;
-        Ok(OwnedRooted { store: store.id, slot, kind: PhantomData })
+        let slot = store.roots.owned.insert(&mut store.heap, raw)?;
+        OwnedRooted::in_slot(store, slot)
+    }
+
+    /// The same for an exception that becomes an error.
+    pub(super) fn pending(store: &mut StoreOpaque, raw: u32) -> Result<OwnedRooted<K>> {
+        let slot = store.roots.exceptions.insert(&mut store.heap, raw)?;
+        OwnedRooted::in_slot(store, slot)
+    }
+
+    fn in_slot(store: &StoreOpaque, slot: Option<OwnedSlot>) -> Result<OwnedRooted<K>> {
+        Ok(OwnedRooted { store: store.id, slot: slot.ok_or_else(too_many_roots)?, kind: PhantomData })
     }
 
     /// The raw reference, if the handle is one of `store`.
     pub(super) fn raw_in(&self, store: &StoreOpaque) -> Result<u32> {
         self.store.check(store.id)?;
-        Ok(store.roots.owned.get(&self.slot).ok_or(Misuse::ForeignHandle)?)
+        let RootSet { owned, exceptions, .. } = &store.roots;
+        let raw = owned.get(&self.slot).or_else(|| exceptions.get(&self.slot));
+        Ok(raw.ok_or(Misuse::ForeignHandle)?)
     }
 
     /// A handle in the innermost scope to the same object.

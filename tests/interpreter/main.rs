@@ -7,6 +7,7 @@ mod calls;
 mod control;
 mod exceptions;
 mod failures;
+mod fuel;
 mod linking;
 mod loading;
 mod memories;
