@@ -173,21 +173,6 @@ fn ten_thousand_stores_live_in_one_process() {
     });
 }
 
-/// A linker that two stores use in turn made a new host function at each switch.
-#[test]
-fn a_linker_used_by_two_stores_makes_each_function_once_in_each() {
-    let engine = Engine::default();
-    let mut linker = Linker::new(&engine);
-    linker.func_wrap("m", "f", || 7_i32).unwrap();
-    let mut stores = [Store::new(&engine, ()), Store::new(&engine, ())];
-    let first = stores.each_mut().map(|store| linker.get(&mut *store, "m", "f").unwrap().into_func().unwrap());
-    for _ in 0..100 {
-        for (store, first) in stores.iter_mut().zip(first) {
-            assert_eq!(linker.get(store, "m", "f").unwrap().into_func(), Some(first));
-        }
-    }
-}
-
 /// L8: a type gets into the heap only through the registry, so that equal types of two modules are one.
 #[test]
 fn l8_equal_types_of_two_modules_are_one_type_at_run_time() {

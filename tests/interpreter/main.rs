@@ -8,6 +8,7 @@ mod control;
 mod exceptions;
 mod failures;
 mod fuel;
+mod large;
 mod linking;
 mod loading;
 mod memories;
