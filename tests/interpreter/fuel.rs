@@ -233,7 +233,7 @@ fn each_group_of_instructions_stops_at_every_point() {
     }
 }
 
-/// An operation on many values is paid before it begins: nothing of it is seen if it cannot be.
+/// S12: an operation on many values is paid before it begins and not interrupted then, so that nobody sees half of it.
 #[test]
 fn bulk_operations_are_paid_up_front_by_their_size() {
     let mut config = Config::new();

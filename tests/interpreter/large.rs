@@ -114,7 +114,8 @@ fn i6_globals_that_allocate_are_roots_one_after_the_other() {
 fn functions_of_a_megabyte_and_of_a_thousand_locals() {
     // Each round is more than seven bytes.
     let rounds = 150_000;
-    let long = "local.get 0 i32.const 3 i32.mul i32.const 1000 i32.rem_u i32.const 1 i32.add local.set 0 ".repeat(rounds);
+    let long =
+        "local.get 0 i32.const 3 i32.mul i32.const 1000 i32.rem_u i32.const 1 i32.add local.set 0 ".repeat(rounds);
     let sets = parts(1000, |local| format!("(local.set $x{local} (i32.add (local.get 0) (i32.const {local})))"));
     let sums = parts(1000, |local| format!("(local.set 0 (i32.add (local.get 0) (local.get $x{local})))"));
     let locals = parts(1000, |local| format!("(local $x{local} i32) (local $r{local} anyref)"));
@@ -205,9 +206,7 @@ fn types_nest_only_so_deep_and_chains_of_them_are_no_nesting() {
     assert!(error.expect_err("too deep").to_string().contains("depth"), "the message names the depth");
 
     // Each type refers to the one before: equality, hashing and dropping go no deeper than one group.
-    let chain = parts(50_000, |number| {
-        format!("(type $t{} (struct (field (ref null $t{number}))))", number + 1)
-    });
+    let chain = parts(50_000, |number| format!("(type $t{} (struct (field (ref null $t{number}))))", number + 1));
     let engine = Engine::default();
     let text = format!("(module (type $t0 (struct)) {chain} (global (ref null $t50000) (struct.new_default $t50000)))");
     let module = Module::new(&engine, text).expect("valid");
