@@ -161,7 +161,7 @@ impl Guest {
             let after = self.store.heap_stats();
             let minors = after.minor_collections - before.minor_collections;
             assert_eq!(after.collections - before.collections, minors, "only minor collections");
-            (after.pause_total - before.pause_total, minors)
+            (after.times.total - before.times.total, minors)
         };
         let (few, fewer) = pauses(2 << 20);
         let (many, more) = pauses(8 << 20);

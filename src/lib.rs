@@ -38,7 +38,7 @@
 //! | 2 | [`object`], [`guest`] (unsafe) | how an object is spelled in bytes; pointers of guests, and what they borrow |
 //! | 2 | [`space`] | where there is room, in side tables |
 //! | 1 | [`memory`] (unsafe), [`types`] | bytes that grow; what types are |
-//! | 0 | [`error`], [`provenance`] (unsafe) | what can go wrong; numbers and pointers shared with compiled code |
+//! | 0 | [`error`], [`provenance`] (unsafe), `id` | what can go wrong; numbers and pointers shared with compiled code; the counter that tells stores and engines apart |
 //!
 //! # Failures
 //!
@@ -105,6 +105,7 @@ pub mod error;
 #[expect(unsafe_code, reason = "the room of host slices over guest bytes")]
 pub mod guest;
 pub mod heap;
+mod id;
 #[expect(unsafe_code, reason = "the room of the operating system's mappings")]
 pub mod memory;
 pub mod object;

@@ -85,6 +85,21 @@ fn only_the_first_differences_are_shown_and_the_others_counted() {
     assert_eq!(json.matches("\"wanted\": \"(i32.const 6)\"").count(), 50);
 }
 
+/// One module that does not load made a hundred failures, of which only the first said why.
+#[test]
+fn what_needs_something_that_failed_is_counted_and_not_listed() {
+    let follow = "(assert_return (invoke \"f\"))\n".repeat(30);
+    let script = format!("(module (func (result i32)))\n{follow}(module)\n(assert_return (invoke \"f\"))");
+    let folder = folder("following", &[("a.wast", &script)]);
+    let output = wast(&[&folder]);
+    assert_eq!((output.code, output.stderr.as_str()), (1, "error: 32 directives failed\n"));
+    let failed: Vec<&str> = output.stdout.lines().skip_while(|line| *line != "Failed:").take(4).collect();
+    assert_eq!(failed.len(), 4, "{}", output.stdout);
+    assert!(failed[1].contains("a.wast:1:2: module wanted a module that loads"), "{}", failed[1]);
+    assert!(failed[2].contains("a.wast:33:2: assert_return wanted an exported function `f`"), "{}", failed[2]);
+    assert_eq!(failed[3], "  and 30 that need what failed before them");
+}
+
 #[test]
 fn folders_are_searched_in_order_and_filtered() {
     let folder = folder("tree", &[("b.wast", GOOD), ("a/z.wast", GOOD), ("a/x.wast", BAD), ("a/note.txt", "(")]);

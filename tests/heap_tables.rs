@@ -8,11 +8,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::{OutOfMemory, OutOfMemoryKind, Result};
-use tumulus::heap::{GcHeap, HeapConfig, HeapStats};
+use tumulus::heap::{GcHeap, HeapConfig, HeapStats, PauseTimes};
 use tumulus::memory::{
     Growth, Limiter, LinearMemory, MappedMemoryCreator, MemoryCreator, MemoryType, ResourceKind, ResourceLimiter,
     StoreLimits,
@@ -305,7 +304,7 @@ fn what_a_heap_does_depends_on_no_size_of_a_table() {
             (0..STEPS).for_each(|number| step(&mut fixture, number).expect("room"));
             check(&mut fixture, STEPS);
             let stats = fixture.heap.stats();
-            (HeapStats { pause_total: Duration::ZERO, pause_max: Duration::ZERO, ..stats }, fixture.roots)
+            (HeapStats { times: PauseTimes::default(), ..stats }, fixture.roots)
         };
         assert_eq!(run(1), run(1 << 20), "{collector}");
     }

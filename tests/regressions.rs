@@ -241,10 +241,11 @@ fn a_global_keeps_the_type_that_it_names() {
 fn types_that_are_not_registered_are_refused() {
     let mut store = Store::new(&Engine::default(), ());
     let unknown = VMSharedTypeIndex::new(77);
+    let registry = store.engine().types().id();
     for heap_type in [
         HeapType::Rec { index: 0, kind: CompositeKind::Struct },
-        HeapType::concrete(unknown, CompositeKind::Func),
-        HeapType::concrete(unknown, CompositeKind::Struct),
+        HeapType::concrete(registry, unknown, CompositeKind::Func),
+        HeapType::concrete(registry, unknown, CompositeKind::Struct),
     ] {
         let reference = RefType::new(true, heap_type);
         let ty = ValType::Ref(reference);

@@ -7,7 +7,7 @@ use tumulus::root::{OwnedRoots, RootArray};
 use tumulus::space::BlockTable;
 use tumulus::testkit::fixture::Fixture;
 use tumulus::testkit::{Settings, Tally};
-use tumulus::trace::{Budget, Progress, RootSource, RootVisitor};
+use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor};
 
 const MIB: u64 = 1 << 20;
 
@@ -93,7 +93,7 @@ fn verification_takes_no_roots_away() {
     for collector in collecting() {
         let tally = Tally::default();
         let mut heap = Fixture::new(collector.create(), &Settings::new(MIB)).heap;
-        let mut owned = OwnedRoots::new();
+        let mut owned = OwnedRoots::new(RootCategory::Owned);
         let handle = |heap: &mut GcHeap, owned: &mut OwnedRoots| {
             let object = heap.allocate_extern(tally.payload().1, &mut Handles(owned)).expect("room");
             owned.insert(heap, object.get()).expect("a sound heap").expect("a slot")

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layer of each room; imports run downwards only.
-const LAYERS: [(&str, u32); 20] = [
+const LAYERS: [(&str, u32); 21] = [
     ("error", 0),
+    ("id", 0),
     ("provenance", 0),
     ("memory", 1),
     ("types", 1),

@@ -11,6 +11,7 @@ use tumulus::testkit::world::mutable;
 use tumulus::types::{RefType, StructType, SubType};
 
 /// A struct type of `N` references: the n-th lies at offset 4 + 4n, behind the header.
+#[allow(dead_code, reason = "not every benchmark needs it")]
 pub(crate) fn references<const N: usize>() -> SubType {
     SubType::new(StructType::new([mutable(RefType::ANYREF); N]))
 }

@@ -69,6 +69,10 @@ pub(super) struct Run {
     /// Print what the heap and its collector did, on the standard error.
     #[arg(long)]
     pub(super) stats: bool,
+
+    /// Print a line for each collection, on the standard error.
+    #[arg(long)]
+    pub(super) log_gc: bool,
 }
 
 /// Which scripts to run, and how.

@@ -36,7 +36,7 @@ pub(super) fn demo(out: &mut impl Write) -> Result<(), Failure> {
     for collector in BuiltinCollector::ALL {
         let Outcome { result, wall, stats } = run(collector)
             .map_err(|error| Failure::from(error).with_help(&format!("the collector was `{collector}`")))?;
-        let longest = if stats.collections == 0 { "none".to_owned() } else { short_duration(stats.pause_max) };
+        let longest = if stats.collections == 0 { "none".to_owned() } else { short_duration(stats.times.longest) };
         table.row([
             collector.to_string(),
             result.to_string(),

@@ -45,6 +45,12 @@ pub(super) fn run(options: &Run, out: &mut impl Write) -> Result<ExitCode, Failu
 
     let mut store = Store::new(&engine, context(options, &program_args)?);
     store.set_fuel(options.fuel.unwrap_or(0));
+    if options.log_gc {
+        store.on_collection(|event| {
+            // If the standard error is closed there is nobody left to tell.
+            let _ = io::stderr().write_all(stats::line(event).as_bytes());
+        });
+    }
     let mut linker = Linker::new(&engine);
     wasi::add_to_linker(&mut linker, |context| context)?;
     refuse_unknown_imports(&module, &linker, &mut store, options)?;

@@ -6,7 +6,7 @@
 //! their worst packing, and the blocks for the second are committed before anything moves.
 
 use super::audit::check_untagged;
-use super::{Audit, Collector, CollectorTraits, Cycle, CycleReport, HeapParts, RefillError, Request};
+use super::{Audit, Collector, CollectorTraits, Cycle, CyclePhase, CycleReport, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::space::{BlockTable, LargeRun, Window};
 use crate::trace::{Budget, Destinations, Evacuator, Progress};
@@ -159,6 +159,7 @@ impl Collector for Copying {
         // What the heap noted of the cycle stays.
         let CycleReport { kind, steps, .. } = **report;
         **report = CycleReport { kind, steps, ..CycleReport::from_evacuation(&evacuator.finish()) };
+        report.end_phase(CyclePhase::Copy);
 
         for_each_used(parts, |parts, start| {
             match (parts.blocks.block_at(start).is_some(), parts.blocks.granule_at(start).is_tagged()) {

@@ -21,6 +21,20 @@ pub enum Reason {
     Zeal,
 }
 
+impl Reason {
+    /// The reason's name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::Pacing => "pacing",
+            Reason::Exhausted => "exhausted",
+            Reason::Fragmented => "fragmented",
+            Reason::Explicit => "explicit",
+            Reason::Zeal => "zeal",
+        }
+    }
+}
+
 /// Which objects a collection decides on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CycleKind {
@@ -29,6 +43,41 @@ pub enum CycleKind {
     /// All.
     #[default]
     Full,
+}
+
+/// A part of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum CyclePhase {
+    /// Finding the young objects that live, and making them old.
+    Minor,
+    /// Marking everything that lives, and evacuating sparse blocks on the way.
+    Mark,
+    /// Evacuating everything that lives.
+    Copy,
+    /// Bringing the counts of references up to date.
+    Count,
+    /// Counting all references anew.
+    Recount,
+}
+
+impl CyclePhase {
+    /// All phases, in the order in which reports list them.
+    pub const ALL: [CyclePhase; 5] =
+        [CyclePhase::Minor, CyclePhase::Mark, CyclePhase::Copy, CyclePhase::Count, CyclePhase::Recount];
+
+    /// The phase's name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            CyclePhase::Minor => "minor",
+            CyclePhase::Mark => "mark",
+            CyclePhase::Copy => "copy",
+            CyclePhase::Count => "count",
+            CyclePhase::Recount => "recount",
+        }
+    }
 }
 
 /// What a collector is asked to do.
@@ -81,8 +130,12 @@ pub struct CycleReport {
     pub live_bytes: u64,
     /// Ephemerons whose keys were looked at. Counted by the heap.
     pub ephemerons: u64,
-    /// Steps that the cycle took.
+    /// Steps that the cycle took. Counted by the heap.
     pub steps: u64,
+    /// Bytes that the longest step touched. Counted by the heap; a trace counts where it ends, in its last step.
+    pub step_work_bytes_max: u64,
+    /// Bytes that each phase touched (in the order of [`CyclePhase::ALL`]); `None` for those that the cycle did not have.
+    pub phases: [Option<u64>; CyclePhase::ALL.len()],
     /// Non-null root slots seen, by category (in the order of [`RootCategory::ALL`]).
     pub roots: [u64; RootCategory::ALL.len()],
 }
@@ -101,6 +154,15 @@ impl CycleReport {
             live_bytes,
             roots,
             ..CycleReport::default()
+        }
+    }
+
+    /// Ends a phase: what was touched since the last one ended, it touched.
+    pub fn end_phase(&mut self, phase: CyclePhase) {
+        let before: u64 = self.phases.iter().flatten().sum();
+        let work = self.work_bytes().saturating_sub(before);
+        if let Some(bytes) = self.phases.get_mut(phase as usize) {
+            *bytes = Some(bytes.unwrap_or(0) + work);
         }
     }
 

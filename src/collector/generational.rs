@@ -11,7 +11,7 @@
 
 use super::nursery::{Nursery, Promotion};
 use super::region::Regions;
-use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, RefillError, Request};
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::VMGcRef;
@@ -115,6 +115,7 @@ impl Generational {
         while marker.settle(*weak, Budget::UNLIMITED)? == Progress::More {}
         let marked = marking.finish();
         report.add_minor(&marked, self.old_bytes);
+        report.end_phase(CyclePhase::Minor);
         self.old_bytes = report.live_bytes;
         for [start] in self.young.iter() {
             let lines = marking.room().lines();

@@ -25,7 +25,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 pub use audit::Audit;
 pub use copying::Copying;
-pub use cycle::{Cycle, CycleKind, CycleReport, Reason, Request};
+pub use cycle::{Cycle, CycleKind, CyclePhase, CycleReport, Reason, Request};
 pub use generational::Generational;
 pub use mark_region::MarkRegion;
 pub use null::Null;

@@ -8,7 +8,7 @@
 
 use super::audit::check_untagged;
 use super::nursery::Nursery;
-use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, HeapParts, RefillError, Request};
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, RefillError, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::{self, VMGcRef};
@@ -122,6 +122,7 @@ impl RefCount {
         report.promoted_bytes = counted.born_bytes.saturating_sub(counted.dead_bytes);
         report.live_bytes = self.live_bytes;
         report.roots = counted.roots;
+        report.end_phase(CyclePhase::Count);
         self.epoch.adapt(report);
         self.release(parts);
         Ok(())
@@ -148,6 +149,7 @@ impl RefCount {
         report.marked_bytes = counted.born_bytes;
         report.live_bytes = counted.born_bytes;
         report.roots = counted.roots;
+        report.end_phase(CyclePhase::Recount);
         let mut next = parts.blocks.next_used(0);
         while let Some(start) = next {
             if parts.blocks.block_at(start).is_some() {

@@ -1,7 +1,7 @@
 //! What the collectors of regions share: full marking of blocks of lines, the choice of what to evacuate, sweeping.
 
 use super::audit::check_untagged;
-use super::{Audit, Cycle, CycleReport, HeapParts, Reason, Request};
+use super::{Audit, Cycle, CyclePhase, CycleReport, HeapParts, Reason, Request};
 use crate::error::{Corruption, OutOfMemory};
 use crate::memory::TableSource;
 use crate::space::{BlockTable, LINE_BYTES, LineTable};
@@ -64,6 +64,7 @@ impl Regions {
         }
         let marked = self.marking.finish();
         report.add_full(&marked);
+        report.end_phase(CyclePhase::Mark);
         self.sweep(parts);
         Ok(Progress::Done)
     }

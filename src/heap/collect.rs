@@ -4,7 +4,7 @@ use core::fmt;
 use std::any::Any;
 use std::time::Instant;
 
-use super::{GcHeap, HeapConfig};
+use super::{CollectionEvent, GcHeap, HeapConfig, PauseTimes};
 use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Pacer, Reason, Request};
 use crate::error::Result;
 use crate::memory::TableSource;
@@ -73,18 +73,22 @@ impl GcHeap {
         let kind = if traits.has_minor { kind } else { CycleKind::Full };
         self.retire();
         self.weak.begin_cycle();
+        let used_bytes_before = u64::from(self.blocks.used_bytes());
         let (collector, mut parts) = self.split();
         collector.begin(&mut parts, Request { kind, reason, wanted_bytes })?;
         // What `begin` took counts as part of the first step.
         let report = CycleReport { kind, ..CycleReport::default() };
-        Ok(Some(Collection { heap: self, roots, reason, report, started: Some(started), is_done: false }))
+        let began = Began { reason, used_bytes: used_bytes_before };
+        let times = PauseTimes::default();
+        Ok(Some(Collection { heap: self, roots, began, report, times, started: Some(started), is_done: false }))
     }
 
     /// Counts what a step did: it counts also if its cycle is given up afterwards.
-    fn note_step(&mut self, before: &CycleReport, after: &CycleReport) {
+    fn note_step(&mut self, before: &CycleReport, after: &mut CycleReport) {
         let added = |count: fn(&CycleReport) -> u64| count(after).saturating_sub(count(before));
         let (work, promoted) = (added(CycleReport::work_bytes), added(|report| report.promoted_bytes));
         self.stats.copied_bytes += added(|report| report.copied_bytes);
+        after.step_work_bytes_max = before.step_work_bytes_max.max(work);
         self.stats.promoted_bytes += promoted;
         self.stats.work_bytes += work;
         self.counters.minor_work_bytes += work;
@@ -152,12 +156,19 @@ impl GcHeap {
     }
 }
 
+/// How things were when a collection began.
+struct Began {
+    reason: Reason,
+    used_bytes: u64,
+}
+
 /// A collection under way. While it lives, nothing else happens to the heap.
 pub struct Collection<'a> {
     heap: &'a mut GcHeap,
     roots: &'a mut dyn RootSource,
-    reason: Reason,
+    began: Began,
     report: CycleReport,
+    times: PauseTimes,
     /// When the step that is next began, if that was before it.
     started: Option<Instant>,
     is_done: bool,
@@ -187,18 +198,33 @@ impl Collection<'_> {
             Err(corruption) => return Err(self.heap.damaged_by(corruption)),
         };
         self.report.ephemerons = self.heap.weak.ephemerons.looked_at;
-        self.heap.note_step(&before, &self.report);
+        self.heap.note_step(&before, &mut self.report);
         let pause = started.elapsed();
-        self.heap.stats.pause_total += pause;
-        self.heap.stats.pause_max = self.heap.stats.pause_max.max(pause);
+        self.times.add(pause);
+        self.heap.stats.times.add(pause);
         if progress == Progress::Done {
             self.is_done = true;
-            self.heap.note_cycle(self.reason, self.report);
+            self.heap.note_cycle(self.began.reason, self.report);
+            self.tell();
             if self.heap.config.verify {
                 self.heap.verify(self.roots)?;
             }
         }
         Ok(progress)
+    }
+
+    /// Tells the observer that the collection is done.
+    fn tell(&mut self) {
+        let GcHeap { blocks, stats, observer, .. } = &mut *self.heap;
+        observer.tell(&CollectionEvent {
+            number: stats.collections,
+            reason: self.began.reason,
+            report: self.report,
+            used_bytes_before: self.began.used_bytes,
+            used_bytes_after: u64::from(blocks.used_bytes()),
+            committed_bytes: u64::from(blocks.committed_bytes()),
+            times: self.times,
+        });
     }
 
     /// What the collection did so far.

@@ -19,6 +19,7 @@ mod ephemerons;
 mod exception;
 mod extern_table;
 mod finalizers;
+mod observer;
 mod stats;
 mod typed_ref;
 mod verify;
@@ -33,9 +34,11 @@ pub use cast::CastTarget;
 pub use collect::Collection;
 pub use config::HeapConfig;
 pub use ephemerons::EphemeronTable;
+pub use observer::{CollectionEvent, PauseTimes};
 pub use stats::HeapStats;
 
 use self::exception::TagTable;
+use self::observer::Observer;
 use self::weak_entries::WeakTables;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
@@ -61,6 +64,7 @@ pub struct GcHeap {
     tags: TagTable,
     pacer: Pacer,
     stats: HeapStats,
+    observer: Observer,
     config: HeapConfig,
     creator: Arc<dyn MemoryCreator>,
     limiter: Limiter,
@@ -110,6 +114,7 @@ impl GcHeap {
             tags: TagTable::default(),
             weak: WeakTables::default(),
             stats: HeapStats::default(),
+            observer: Observer::default(),
             creator,
             limiter: Limiter::default(),
             reserved_bytes: 0,

@@ -1,11 +1,9 @@
 //! Counters of a heap.
 
-use core::time::Duration;
-
-use super::GcHeap;
+use super::{GcHeap, PauseTimes};
 use crate::collector::{Counters, CycleReport};
 
-/// What a heap did so far. All fields but the pauses depend on nothing but the operations done.
+/// What a heap did so far. All fields but `times` depend on nothing but the operations done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeapStats {
     /// Collections completed, minor ones included.
@@ -44,10 +42,8 @@ pub struct HeapStats {
     pub finalizers_pending: u64,
     /// Growths refused by the host.
     pub refusals: u64,
-    /// Time spent in collections.
-    pub pause_total: Duration,
-    /// The longest step of a collection; most collections are one step.
-    pub pause_max: Duration,
+    /// How long collections took.
+    pub times: PauseTimes,
 }
 
 impl GcHeap {

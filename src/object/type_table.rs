@@ -1,9 +1,10 @@
-//! What a heap knows of the types of its objects, in flat arrays indexed by type index.
+//! What a heap knows of the types of its objects, in pages that type indices lead to.
 
 use std::sync::Arc;
 
 use super::{ObjectLayout, ObjectType, VMGcHeader, VMGcKind};
 use crate::provenance::VMSharedTypeIndex;
+use crate::types::RegistryId;
 
 /// How to find the references in objects of one type: 16 bytes, read once for each object traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +50,42 @@ const fn kind_bits(kind: VMGcKind) -> u8 {
 pub const DISPLAY_INLINE: usize = 8;
 
 /// Fills a display behind the type itself; no type has this index.
-const NO_TYPE: u32 = u32::MAX;
+const NO_TYPE: u32 = 0;
+
+/// Types of a page: those of a group have indices side by side, and a heap that uses one of an engine's many pays for
+/// one page (768 bytes), an empty one, and 8 bytes for each page before it.
+const PAGE_TYPES: usize = 32;
+
+/// What is known of the types whose indices differ in their low bits only.
+#[derive(Clone, Debug)]
+struct Page {
+    traces: [Trace; PAGE_TYPES],
+    types: [Option<Arc<ObjectType>>; PAGE_TYPES],
+}
+
+impl Page {
+    /// A page that knows no type.
+    const EMPTY: Page = Page { traces: [Trace::UNKNOWN; PAGE_TYPES], types: [const { None }; PAGE_TYPES] };
+}
 
 /// The types that objects of one heap may have. Keeps them registered: an index is not reused while a heap has it.
 #[derive(Debug, Default)]
 pub struct TypeTable {
-    traces: Vec<Trace>,
+    /// Those of which no type is known are one and the same, so that a look at a type has nothing to test for.
+    pages: Vec<Arc<Page>>,
+    /// For each type index its supertypes from the outermost to the type itself. One row behind the other, so that
+    /// compiled code finds a type's with one load; zero, and so not there before it is written to, where there is no type.
     displays: Vec<[u32; DISPLAY_INLINE]>,
-    types: Vec<Option<Arc<ObjectType>>>,
     offset_lists: Vec<Box<[u32]>>,
+    /// Whose types they are, if there is one.
+    registry: Option<RegistryId>,
+}
+
+/// The page of a type, and its place there.
+#[inline]
+fn place_of(index: VMSharedTypeIndex) -> (usize, usize) {
+    let index = index.bits() as usize;
+    (index / PAGE_TYPES, index % PAGE_TYPES)
 }
 
 impl TypeTable {
@@ -67,32 +95,56 @@ impl TypeTable {
         TypeTable::default()
     }
 
+    /// The page of a type, whose index may come from heap bytes, and its place there; `None` if nothing near is known.
+    #[inline]
+    fn page(&self, index: VMSharedTypeIndex) -> Option<(&Page, usize)> {
+        let (page, place) = place_of(index);
+        Some((self.pages.get(page)?, place))
+    }
+
     /// Makes a type known. Doing so again changes nothing.
     ///
     /// # Panics
-    /// If the index is already taken by another type: types of two engines were mixed, which the store refuses.
+    /// If types of two engines are mixed, which the store refuses.
     pub fn register(&mut self, ty: &Arc<ObjectType>) {
-        let index = ty.ty().index().bits() as usize;
-        if let Some(known) = self.get(ty.ty().index()) {
-            assert!(known.ty() == ty.ty(), "types of two engines in one heap");
+        let registry = ty.ty().registry().id();
+        assert!(*self.registry.get_or_insert(registry) == registry, "types of two engines in one heap");
+        let index = ty.ty().index();
+        if self.get(index).is_some() {
             return;
         }
-        if self.traces.len() <= index {
-            self.traces.resize(index + 1, Trace::UNKNOWN);
-            self.displays.resize(index + 1, [NO_TYPE; DISPLAY_INLINE]);
-            self.types.resize(index + 1, None);
-        }
         let trace = self.trace_of(ty);
-        let mut display = [NO_TYPE; DISPLAY_INLINE];
-        for (slot, supertype) in display.iter_mut().zip(ty.ty().supertypes()) {
-            *slot = supertype.bits();
+        if let Some(display) = self.display_mut(index) {
+            for (slot, supertype) in display.iter_mut().zip(ty.ty().supertypes()) {
+                *slot = supertype.bits();
+            }
         }
-        let rows = (self.traces.get_mut(index), self.displays.get_mut(index), self.types.get_mut(index));
-        if let (Some(trace_row), Some(display_row), Some(type_row)) = rows {
-            *trace_row = trace;
-            *display_row = display;
-            *type_row = Some(Arc::clone(ty));
+        let (page, place) = place_of(index);
+        if self.pages.len() <= page {
+            self.pages.resize(page + 1, Arc::new(Page::EMPTY));
         }
+        if let Some(page) = self.pages.get_mut(page) {
+            let Page { traces, types } = Arc::make_mut(page);
+            if let (Some(trace_row), Some(type_row)) = (traces.get_mut(place), types.get_mut(place)) {
+                *trace_row = trace;
+                *type_row = Some(Arc::clone(ty));
+            }
+        }
+    }
+
+    fn display_mut(&mut self, index: VMSharedTypeIndex) -> Option<&mut [u32; DISPLAY_INLINE]> {
+        let index = index.bits() as usize;
+        if index >= self.displays.len() {
+            let known = core::mem::take(&mut self.displays);
+            // Fresh zeros cost nothing until they are written to, which `Vec::resize` would do to all of them.
+            self.displays = vec![[NO_TYPE; DISPLAY_INLINE]; (index + 1).max(2 * known.len())];
+            for (row, known) in self.displays.iter_mut().zip(known) {
+                if known != [NO_TYPE; DISPLAY_INLINE] {
+                    *row = known;
+                }
+            }
+        }
+        self.displays.get_mut(index)
     }
 
     fn trace_of(&mut self, ty: &ObjectType) -> Trace {
@@ -123,7 +175,8 @@ impl TypeTable {
     #[inline]
     #[must_use]
     pub fn get(&self, index: VMSharedTypeIndex) -> Option<&Arc<ObjectType>> {
-        self.types.get(index.bits() as usize)?.as_ref()
+        let (page, place) = self.page(index)?;
+        page.types.get(place)?.as_ref()
     }
 
     /// How to trace an object with this header; `None` if there is no such object.
@@ -135,7 +188,8 @@ impl TypeTable {
         if checked == VMGcHeader::EXTERN.bits() & CHECKED {
             return (header.ty().bits() == 0).then_some(Trace::EXTERN);
         }
-        let trace = *self.traces.get(header.ty().bits() as usize)?;
+        let (page, place) = self.page(header.ty())?;
+        let trace = *page.traces.get(place)?;
         (checked == u32::from(trace.kind_bits)).then_some(trace)
     }
 
@@ -145,7 +199,7 @@ impl TypeTable {
         usize::try_from(list).ok().and_then(|list| self.offset_lists.get(list)).map_or(&[], |offsets| offsets)
     }
 
-    /// The displays: for each type index its supertypes from the outermost to the type itself, then `u32::MAX`.
+    /// The displays: for each type index its supertypes from the outermost to the type itself, then zeros.
     #[must_use]
     pub fn displays(&self) -> &[[u32; DISPLAY_INLINE]] {
         &self.displays
@@ -174,7 +228,7 @@ impl TypeTable {
 
     /// All types known, in index order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<ObjectType>> {
-        self.types.iter().flatten()
+        self.pages.iter().flat_map(|page| &page.types).flatten()
     }
 }
 

@@ -6,9 +6,10 @@ use crate::error::Corruption;
 use crate::heap::GcHeap;
 use crate::trace::{RootCategory, RootVisitor};
 
-/// The owned roots of one store.
-#[derive(Debug, Default)]
+/// The owned roots of one store, of one category.
+#[derive(Debug)]
 pub struct OwnedRoots {
+    category: RootCategory,
     /// One for each slot of `owners`.
     slots: RootArray,
     owners: Owners,
@@ -17,8 +18,8 @@ pub struct OwnedRoots {
 impl OwnedRoots {
     /// No roots.
     #[must_use]
-    pub fn new() -> OwnedRoots {
-        OwnedRoots::default()
+    pub fn new(category: RootCategory) -> OwnedRoots {
+        OwnedRoots { category, slots: RootArray::new(), owners: Owners::default() }
     }
 
     /// How many slots are owned, those released but not yet freed included.
@@ -54,7 +55,7 @@ impl OwnedRoots {
     #[cold]
     #[inline(never)]
     fn take_more(&mut self, heap: &mut GcHeap) -> Result<Option<(usize, OwnedSlot)>, Corruption> {
-        let OwnedRoots { slots, owners } = self;
+        let OwnedRoots { slots, owners, .. } = self;
         owners.reclaim(|slot| slots.set(heap, slot, 0).unwrap_or(Ok(())))?;
         while owners.is_short() && slots.grow(heap, CHUNK_SLOTS, 0)? {
             if !owners.grow() {
@@ -84,11 +85,11 @@ impl OwnedRoots {
     /// # Errors
     /// What the visitor returned.
     pub fn visit(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
-        let OwnedRoots { slots, owners } = self;
+        let OwnedRoots { category, slots, owners } = self;
         if visitor.may_release() {
             owners.reclaim(|slot| slots.set_in_visit(visitor, slot, 0))?;
         }
-        slots.visit(RootCategory::Owned, visitor)
+        slots.visit(*category, visitor)
     }
 }
 
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn slots_are_reused_only_after_their_owner_is_gone() {
-        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let (mut owned, mut heap) = (OwnedRoots::new(RootCategory::Owned), heap());
         let mut insert = |owned: &mut OwnedRoots, raw| owned.insert(&mut heap, raw).unwrap().unwrap();
         let first = insert(&mut owned, 8);
         let second = insert(&mut owned, 16);
@@ -121,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_handle_of_another_store_is_refused() {
-        let (mut one, mut other, mut heap) = (OwnedRoots::new(), OwnedRoots::new(), heap());
+        let (mut one, mut other) = (OwnedRoots::new(RootCategory::Owned), OwnedRoots::new(RootCategory::Owned));
+        let mut heap = heap();
         let handle = one.insert(&mut heap, 8).unwrap().unwrap();
         let _same_slot = other.insert(&mut heap, 16).unwrap().unwrap();
         assert_eq!(other.get(&handle), None);
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_million_rounds_leave_memory_flat() {
-        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let (mut owned, mut heap) = (OwnedRoots::new(RootCategory::Owned), heap());
         for round in 0..1_000_000 {
             let handle = owned.insert(&mut heap, 8 * (round + 1)).unwrap().unwrap();
             assert_eq!(owned.get(&handle), Some(8 * (round + 1)));
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn owners_may_be_dropped_anywhere_and_in_any_order() {
-        let (mut owned, mut heap) = (OwnedRoots::new(), heap());
+        let (mut owned, mut heap) = (OwnedRoots::new(RootCategory::Owned), heap());
         let mut live = Vec::new();
         let mut random = 1_u32;
         for round in 0..20_000 {

@@ -55,6 +55,7 @@ pub struct Config {
     pub(super) memory_reservation: u64,
     pub(super) memory_guard_size: usize,
     consume_fuel: bool,
+    interruptible: bool,
     stack_slots_max: usize,
 }
 
@@ -98,8 +99,21 @@ impl Config {
     }
 
     /// Sets whether guests consume fuel. Modules compiled by the engine are made for one or the other.
+    ///
+    /// An instruction costs 1, charged for a stretch of code at once where that begins: at the start of a function and
+    /// at the head of a loop; those of constant expressions cost nothing. An operation on `n` bytes, elements or pages (`memory.copy`,
+    /// `table.fill`, `array.new`, ..) costs `n / 8` more, rounded down, charged before anything is done. A guest that
+    /// cannot pay stops with [`Trap::OutOfFuel`](crate::error::Trap::OutOfFuel) and what it has is left.
     pub fn consume_fuel(&mut self, consume: bool) -> &mut Config {
         self.consume_fuel = consume;
+        self
+    }
+
+    /// Sets whether guests can be stopped from another thread
+    /// ([`Store::interrupt_handle`](super::Store::interrupt_handle)); those that consume fuel can be in any case. Modules
+    /// compiled by the engine look for it at function entries and loop heads, which costs what fuel costs.
+    pub fn interruptible(&mut self, interruptible: bool) -> &mut Config {
+        self.interruptible = interruptible;
         self
     }
 
@@ -114,6 +128,12 @@ impl Config {
     #[must_use]
     pub fn consumes_fuel(&self) -> bool {
         self.consume_fuel
+    }
+
+    /// Whether the code of guests has places where fuel is charged and interruption looked for.
+    #[must_use]
+    pub fn has_check_points(&self) -> bool {
+        self.consume_fuel || self.interruptible
     }
 
     /// How many slots the frames of guests may take.
@@ -132,6 +152,7 @@ impl Default for Config {
             memory_reservation: 1 << 32,
             memory_guard_size: 0,
             consume_fuel: false,
+            interruptible: false,
             stack_slots_max: 1 << 20,
         }
     }
@@ -145,6 +166,7 @@ impl fmt::Debug for Config {
             .field("memory_reservation", &self.memory_reservation)
             .field("memory_guard_size", &self.memory_guard_size)
             .field("consume_fuel", &self.consume_fuel)
+            .field("interruptible", &self.interruptible)
             .field("stack_slots_max", &self.stack_slots_max)
             .finish_non_exhaustive()
     }

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use hashbrown::HashMap;
 
 use super::Config;
-use crate::error::Result;
+use crate::error::{Misuse, Result};
 use crate::heap::GcHeap;
 use crate::object::ObjectType;
-use crate::types::{RegisteredType, TypeRegistry};
+use crate::types::{ConcreteType, RegisteredType, TypeRegistry};
 
 /// Settings and types, shared by modules and stores. Cloning gives another handle to the same engine.
 #[derive(Clone, Debug)]
@@ -57,6 +57,12 @@ impl Engine {
     #[must_use]
     pub fn same(&self, other: &Engine) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Checks that a type is one of this engine's.
+    #[inline]
+    pub(super) fn check(&self, named: ConcreteType) -> Result<(), Misuse> {
+        if named.registry == self.types().id() { Ok(()) } else { Err(Misuse::ForeignEngine) }
     }
 
     /// The layout of a struct or array type; `None` for a function type, and for a type of another engine.

@@ -77,14 +77,17 @@ impl Rooted<ExnRef> {
     /// # Errors
     /// If the handle is stale or of another store, or there are 2^32 roots.
     pub fn to_error(&self, mut store: impl AsContextMut) -> Result<Error> {
-        Ok(Error::new(Cause::Exception(Exception::new(self.to_owned_rooted(store.as_context_mut())?))))
+        let mut context = store.as_context_mut();
+        let opaque = context.opaque_mut();
+        let handle = OwnedRooted::<ExnRef>::pending(opaque, self.raw_in(opaque)?)?;
+        Ok(Error::new(Cause::Exception(Exception::new(handle))))
     }
 }
 
 impl StoreOpaque {
     /// The error for an exception that no guest caught. From here on the error is what keeps it alive.
     pub(crate) fn uncaught(&mut self, object: u32) -> Error {
-        match OwnedRooted::<ExnRef>::new(self, object) {
+        match OwnedRooted::<ExnRef>::pending(self, object) {
             Ok(handle) => Error::new(Cause::Exception(Exception::new(handle))),
             Err(refused) => refused,
         }

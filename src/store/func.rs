@@ -39,19 +39,24 @@ impl Func {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Func> {
-        Func::add(store.as_context_mut().0, ty, Arc::new(func))
+        let StoreContextMut(inner) = store.as_context_mut();
+        let ty = inner.opaque.engine.types().register(vec![SubType::new(ty)])?.get(0);
+        Func::add(inner, ty, Arc::new(func))
     }
 
     /// The function of this store for a closure of type `ty` that other stores share: made when it is first asked for.
     ///
     /// # Errors
-    /// Those of [`Func::new`].
+    /// If the type is one of another engine, or the store has 2^22 functions.
     pub(crate) fn shared<T: 'static>(
         mut store: impl AsContextMut<Data = T>,
-        ty: &FuncType,
+        ty: &RegisteredType,
         func: &HostFunc<T>,
     ) -> Result<Func> {
         let StoreContextMut(inner) = store.as_context_mut();
+        if !ty.registry().same(inner.opaque.engine.types()) {
+            return Err(Misuse::ForeignEngine.into());
+        }
         // The store keeps the closure, so that no other one gets its address.
         let address = Arc::as_ptr(func).cast::<()>().addr();
         if let Some(&raw) = inner.linked.get(&address) {
@@ -62,8 +67,7 @@ impl Func {
         Ok(func)
     }
 
-    fn add<T>(inner: &mut StoreInner<T>, ty: FuncType, func: HostFunc<T>) -> Result<Func> {
-        let ty = inner.opaque.engine.types().register(vec![SubType::new(ty)])?.get(0);
+    fn add<T>(inner: &mut StoreInner<T>, ty: RegisteredType, func: HostFunc<T>) -> Result<Func> {
         let index = super::global::next_index(inner.hosts.len())?;
         let raw = inner.opaque.functions.push(FuncEntity { ty, kind: FuncKind::Host(index) })?.get();
         inner.hosts.push(func);
@@ -263,6 +267,8 @@ fn run_entered<T>(store: &mut StoreInner<T>, results: &mut RawValues) -> Result<
                     Ok(()) => store.opaque.lend_guest(|runner, opaque| runner.host_results(opaque, &values)),
                     Err(error) => store.opaque.lend_guest(|runner, opaque| runner.host_failed(opaque, error))?,
                 }
+                // The host may take long, so that a wish to stop is not left for later.
+                store.opaque.fuel.end_slice();
             }
         }
     }

@@ -77,14 +77,14 @@ impl StoreOpaque {
     /// The registered type that a value type names, if it names one.
     ///
     /// # Errors
-    /// If that is not registered in this engine, or another kind of type than the value type says.
+    /// If that is one of another engine, not registered, or another kind of type than the value type says.
     pub(crate) fn named_type(&self, ty: ValType) -> Result<Option<RegisteredType>, Misuse> {
         let ValType::Ref(reference) = ty else { return Ok(None) };
         let unknown = || Misuse::Type(format!("{ty} names no type of this engine"));
         match reference.heap_type() {
             HeapType::Concrete(named) => {
-                let registered = self.engine.types().get(named.index).filter(|found| found.kind() == named.kind);
-                registered.map(Some).ok_or_else(unknown)
+                self.engine.check(named)?;
+                self.engine.types().resolve(named).map(Some).ok_or_else(unknown)
             }
             HeapType::Rec { .. } => Err(unknown()),
             _ => Ok(None),

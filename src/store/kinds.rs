@@ -110,11 +110,12 @@ impl<K: RefKind> Rooted<K> {
     /// Whether this leads to something of type `ty`, which may be a concrete one.
     ///
     /// # Errors
-    /// If the handle is stale or of another store, or the heap's bytes are damaged.
+    /// If the handle is stale or of another store, `ty` is of another engine, or the heap's bytes are damaged.
     pub fn matches_ty(&self, store: impl AsContext, ty: HeapType) -> Result<bool> {
         let context = store.as_context();
         let opaque = context.opaque();
         let raw = self.raw_in(opaque)?;
+        ty.as_concrete().map_or(Ok(()), |named| opaque.engine.check(named))?;
         Ok(ty.top() == K::HEAP_TYPE.top() && opaque.is_instance(raw, RefType::new(false, ty))?)
     }
 
@@ -206,9 +207,10 @@ impl Rooted<AnyRef> {
             return Ok(HeapType::I31);
         }
         let header = context.opaque().heap.header(raw)?;
+        let registry = context.opaque().engine.types().id();
         match header.kind() {
-            Some(VMGcKind::Struct) => Ok(HeapType::concrete(header.ty(), CompositeKind::Struct)),
-            Some(VMGcKind::Array) => Ok(HeapType::concrete(header.ty(), CompositeKind::Array)),
+            Some(VMGcKind::Struct) => Ok(HeapType::concrete(registry, header.ty(), CompositeKind::Struct)),
+            Some(VMGcKind::Array) => Ok(HeapType::concrete(registry, header.ty(), CompositeKind::Array)),
             Some(VMGcKind::Extern) => Ok(HeapType::Extern),
             Some(VMGcKind::Exn) | None => Err(Corruption::new(CorruptionKind::BadHeader, raw).into()),
         }
@@ -225,6 +227,9 @@ impl StoreOpaque {
         let HeapType::Concrete(named) = ty.heap_type() else {
             return self.heap.is_instance(raw, &CastTarget::new(ty, None));
         };
+        if self.engine.check(named).is_err() {
+            return Ok(false);
+        }
         // The heap's own table needs no lock. A type that it does not know may still have subtypes that it knows.
         if let Some(known) = self.heap.types().get(named.index) {
             return self.heap.is_instance(raw, &CastTarget::new(ty, Some(known.ty())));

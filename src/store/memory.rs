@@ -37,14 +37,16 @@ impl MemoryEntity {
         let minimum = ty.minimum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
         let Some(minimum) = minimum else { return Err(host_memory(u64::MAX)) };
         let maximum = ty.maximum_byte_size().and_then(|bytes| usize::try_from(bytes).ok());
-        let wanted = usize::try_from(config.memory_reservation).unwrap_or(usize::MAX);
+        // Shared memories must not move, nor does one that is this store's alone.
+        let wanted = if ty.is_shared() { u64::MAX } else { config.memory_reservation };
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let reservation_asked = maximum.unwrap_or(usize::MAX).min(wanted).max(minimum);
         let guard = config.memory_guard_size;
         let mut reservation = reservation_asked;
         let memory = loop {
             match config.memory_creator.new_memory(ty, minimum, maximum, Some(reservation), guard) {
                 Ok(memory) => break LocalMemory::new(memory),
-                Err(_) if reservation > minimum => reservation = (reservation / 2).max(minimum),
+                Err(_) if reservation > minimum && !ty.is_shared() => reservation = (reservation / 2).max(minimum),
                 Err(_) => return Err(host_memory(minimum as u64)),
             }
         };
@@ -92,7 +94,8 @@ impl MemoryEntity {
 }
 
 impl StoreOpaque {
-    /// Makes a memory and gives its index.
+    /// Makes a memory and gives its index. One of a shared type is shared by the instances of this store only, which run
+    /// on one thread, so that its bytes may be handed out as slices.
     pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<u32> {
         let index = next_index(self.memories.len())?;
         let growth = Growth {
@@ -102,10 +105,6 @@ impl StoreOpaque {
             maximum: ty.maximum_byte_size(),
         };
         ty.validate()?;
-        if ty.is_shared() {
-            // Its bytes would be handed out as slices.
-            return Err(Misuse::Setting(format!("a memory of a store of the shared type `{ty}`")).into());
-        }
         self.memories.push(self.limiter.grow(&growth, || MemoryEntity::new(self.engine.config(), ty))?);
         Ok(index)
     }
@@ -120,6 +119,9 @@ impl StoreOpaque {
 pub type MemoryGuest<'a> = GuestBytes<'a>;
 
 /// A handle to a linear memory of a store. Copies name the same memory.
+///
+/// A memory that a module declares as shared is one of its store like any other: all instances of the store can share
+/// it, and no other thread gets at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     store: StoreId,
@@ -132,8 +134,12 @@ impl Memory {
     /// A new memory, all zero.
     ///
     /// # Errors
-    /// If the type makes no sense or the host has no memory.
+    /// If the type makes no sense or is that of a [`SharedMemory`](super::SharedMemory), or the host has no memory.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        if ty.is_shared() {
+            // Who asks for one expects that other threads get at it, which this store's memories never allow.
+            return Err(Misuse::Setting(format!("a memory of a store of the shared type `{ty}`")).into());
+        }
         let mut context = store.as_context_mut();
         let opaque = context.opaque_mut();
         let index = opaque.new_memory(ty)?;

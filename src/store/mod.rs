@@ -30,6 +30,7 @@ mod extern_ref;
 mod field;
 mod finalizers;
 mod frames;
+mod fuel;
 mod func;
 mod functions;
 mod gc_store;
@@ -70,6 +71,7 @@ pub use ephemerons::EphemeronTable;
 pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
 pub use field::{Elements, Field, FieldValue};
+pub use fuel::InterruptHandle;
 pub use func::Func;
 pub use gc_store::{AutoAssertNoGc, GcStore};
 pub use global::{Global, GlobalType};
@@ -109,8 +111,8 @@ pub use crate::memory::MemoryAccessError;
 pub use crate::memory::SharedMemory;
 
 use self::finalizers::Finalizers;
-use crate::error::Result;
-use crate::heap::HeapStats;
+use crate::error::{Misuse, Result};
+use crate::heap::{CollectionEvent, HeapStats};
 use crate::memory::{Limiter, ResourceLimiter};
 use crate::trace::{RootCategory, RootSource};
 
@@ -125,7 +127,7 @@ impl<T> Store<T> {
     /// An empty store of `engine`.
     ///
     /// # Panics
-    /// If 2^32 stores were made in this process.
+    /// If 2^32 stores and engines were made in this process.
     #[must_use]
     pub fn new(engine: &Engine, data: T) -> Store<T> {
         Store {
@@ -228,12 +230,51 @@ impl<T> Store<T> {
     /// The fuel that is left.
     #[must_use]
     pub fn fuel(&self) -> u64 {
-        self.inner.opaque.fuel
+        self.inner.opaque.fuel.left()
     }
 
-    /// Sets the fuel that guests may use, if the engine is configured to consume fuel. A new store has none.
+    /// Sets the fuel that guests may use, if the engine is configured to consume fuel: see
+    /// [`Config::consume_fuel`]. A new store has none.
     pub fn set_fuel(&mut self, fuel: u64) {
-        self.inner.opaque.fuel = fuel;
+        self.inner.opaque.fuel.set(fuel);
+    }
+
+    /// What stops this store's guest from another thread.
+    ///
+    /// # Errors
+    /// If the engine's guests are neither [interruptible](Config::interruptible) nor consume fuel: they look at
+    /// nothing.
+    pub fn interrupt_handle(&self) -> Result<InterruptHandle> {
+        let StoreOpaque { engine, fuel, .. } = &self.inner.opaque;
+        if !engine.config().has_check_points() {
+            return Err(Misuse::Setting("guests can be stopped only if `Config::interruptible` is set".into()).into());
+        }
+        Ok(fuel.interrupt_handle())
+    }
+
+    /// Sets who is told of each collection of this store's heap when it is done, in the place of whoever was before.
+    ///
+    /// The observer is called in the middle of whatever collected. It is given numbers only, so that it cannot come back
+    /// to the store.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use tumulus::collector::Reason;
+    /// use tumulus::store::{Engine, ExternRef, Store};
+    ///
+    /// # fn main() -> tumulus::error::Result<()> {
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let (events, seen) = mpsc::channel();
+    /// store.on_collection(move |event| drop(events.send(*event)));
+    /// ExternRef::new(&mut store, "kept by the scope of the store")?;
+    /// store.gc()?;
+    /// let event = seen.try_recv().expect("one collection");
+    /// assert_eq!((event.number, event.reason, event.report.live_bytes), (1, Reason::Explicit, 8));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_collection(&mut self, observer: impl FnMut(&CollectionEvent) + Send + 'static) {
+        self.inner.opaque.heap.on_collection(observer);
     }
 }
 

@@ -1,30 +1,24 @@
 //! Everything of a store that does not depend on the embedder's data.
 
 use core::any::Any;
-use core::num::NonZeroU32;
-use core::sync::atomic::{AtomicU32, Ordering};
 use std::fmt;
 
+use super::fuel::Fuel;
 use super::functions::Functions;
 use super::roots::RootSet;
 use super::{Engine, GuestRunner, MemoryEntity, RawVal};
 use crate::error::{Error, Misuse, Result};
 use crate::heap::GcHeap;
+use crate::id::Id;
 use crate::memory::Limiter;
 use crate::provenance::{RecordOwner, VMStoreContext, VmPtr};
 use crate::root::WeakRoots;
 
-/// Tells stores apart: the one number that is counted for the whole process.
+/// Tells stores apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct StoreId(NonZeroU32);
+pub(crate) struct StoreId(Id);
 
 impl StoreId {
-    fn next() -> StoreId {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let id = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |id| id.checked_add(1));
-        StoreId(id.ok().and_then(NonZeroU32::new).expect("2^32 stores were made in this process"))
-    }
-
     /// Checks that a handle of the store `self` is used with the store `other`.
     #[inline]
     pub(crate) fn check(self, other: StoreId) -> Result<(), Misuse> {
@@ -54,10 +48,10 @@ pub struct StoreOpaque {
     pub(crate) memories: Vec<MemoryEntity>,
     /// Who is asked before a memory, a table or the heap grows.
     pub(crate) limiter: Limiter,
-    /// What guests may still spend, if the engine consumes fuel.
-    pub(crate) fuel: u64,
     /// What failed in an entry point that compiled code called, until that code has returned.
     pub(crate) parked: Option<Parked>,
+    /// What guests may still spend, and whether they are to stop.
+    pub(crate) fuel: Fuel,
     /// Whoever runs guests; out of its place while it does.
     pub(super) guest: Option<Box<dyn GuestRunner>>,
     /// How many host functions are being run, one inside the other.
@@ -69,7 +63,7 @@ pub struct StoreOpaque {
 impl StoreOpaque {
     pub(super) fn new(engine: &Engine) -> StoreOpaque {
         StoreOpaque {
-            id: StoreId::next(),
+            id: StoreId(Id::next()),
             engine: engine.clone(),
             heap: engine.new_heap().expect("the engine checked these settings"),
             roots: RootSet::default(),
@@ -77,8 +71,8 @@ impl StoreOpaque {
             functions: Functions::default(),
             memories: Vec::new(),
             limiter: Limiter::default(),
-            fuel: 0,
             parked: None,
+            fuel: Fuel::new(engine.config().consumes_fuel()),
             guest: None,
             host_depth: 0,
             spare_values: Vec::new(),

@@ -1,5 +1,6 @@
 //! Slots outside the heap, written by runtimes that keep references without handles.
 
+use super::roots::RootSet;
 use super::val::mismatch;
 use super::{GcStore, Global, OwnedRooted, RefKind, StoreOpaque, Table};
 use crate::error::{Misuse, Result};
@@ -82,7 +83,9 @@ impl GcStore<'_> {
             Place::Owned { slot, kind } => {
                 check(store, raw, RefType::new(false, kind).into())?;
                 let StoreOpaque { roots, heap, .. } = store;
-                Ok(roots.owned.set(heap, slot, raw).ok_or(Misuse::ForeignHandle)??)
+                let RootSet { owned, exceptions, .. } = roots;
+                let set = owned.set(heap, slot, raw).or_else(|| exceptions.set(heap, slot, raw));
+                Ok(set.ok_or(Misuse::ForeignHandle)??)
             }
         }
     }

@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 use std::fmt;
 
+use super::roots::RootSet;
 use super::{AnyRef, AsContext, AsContextMut, RefKind, StoreContext, StoreContextMut, StoreId, StoreOpaque, SubKind};
 use crate::error::{Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::root::{OwnedSlot, ScopeMark, ScopeSlot};
@@ -119,16 +120,25 @@ impl<K> OwnedRooted<K> {
     /// Roots a raw reference until the handle is dropped.
     #[inline]
     pub(super) fn new(store: &mut StoreOpaque, raw: u32) -> Result<OwnedRooted<K>> {
-        match store.roots.owned.insert(&mut store.heap, raw)? {
-            Some(slot) => Ok(OwnedRooted { store: store.id, slot, kind: PhantomData }),
-            None => Err(too_many_roots().into()),
-        }
+        let slot = store.roots.owned.insert(&mut store.heap, raw)?;
+        OwnedRooted::in_slot(store, slot)
+    }
+
+    /// The same for an exception that becomes an error.
+    pub(super) fn pending(store: &mut StoreOpaque, raw: u32) -> Result<OwnedRooted<K>> {
+        let slot = store.roots.exceptions.insert(&mut store.heap, raw)?;
+        OwnedRooted::in_slot(store, slot)
+    }
+
+    fn in_slot(store: &StoreOpaque, slot: Option<OwnedSlot>) -> Result<OwnedRooted<K>> {
+        Ok(OwnedRooted { store: store.id, slot: slot.ok_or_else(too_many_roots)?, kind: PhantomData })
     }
 
     /// The raw reference, if the handle is one of `store`.
     #[inline]
     pub(super) fn raw_in(&self, store: &StoreOpaque) -> Result<u32> {
-        match store.roots.owned.get(&self.slot) {
+        let RootSet { owned, exceptions, .. } = &store.roots;
+        match owned.get(&self.slot).or_else(|| exceptions.get(&self.slot)) {
             Some(raw) if self.store == store.id => Ok(raw),
             _ => Err(Misuse::ForeignHandle.into()),
         }

@@ -19,7 +19,7 @@ pub(crate) struct RefStack {
 }
 
 /// The roots of a store. Visited in the order of the fields, which is that of their categories.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RootSet {
     pub(crate) stack: RefStack,
     /// What compiled code sees of the store, once there is any: its frames hold roots.
@@ -31,11 +31,29 @@ pub(crate) struct RootSet {
     pub(crate) segments: Vec<RefArray>,
     pub(crate) scopes: Scopes,
     pub(crate) owned: OwnedRoots,
+    /// What errors hold.
+    pub(crate) exceptions: OwnedRoots,
+}
+
+impl Default for RootSet {
+    fn default() -> RootSet {
+        RootSet {
+            stack: RefStack::default(),
+            vm_context: None,
+            globals: Vec::new(),
+            global_refs: RootArray::new(),
+            tables: Vec::new(),
+            segments: Vec::new(),
+            scopes: Scopes::default(),
+            owned: OwnedRoots::new(RootCategory::Owned),
+            exceptions: OwnedRoots::new(RootCategory::Exceptions),
+        }
+    }
 }
 
 impl RootSource for RootSet {
     fn visit_roots(&mut self, visitor: &mut dyn RootVisitor) -> Result<(), Corruption> {
-        let RootSet { stack, vm_context, globals: _, global_refs, tables, segments, scopes, owned } = self;
+        let RootSet { stack, vm_context, globals: _, global_refs, tables, segments, scopes, owned, exceptions } = self;
         let live = stack.slots.get_mut(..stack.top).unwrap_or_default();
         visitor.visit(RootCategory::Stack, live)?;
         if let Some(context) = vm_context {
@@ -49,7 +67,8 @@ impl RootSource for RootSet {
             segment.visit(RootCategory::Segments, visitor)?;
         }
         scopes.visit(visitor)?;
-        owned.visit(visitor)
+        owned.visit(visitor)?;
+        exceptions.visit(visitor)
     }
 }
 

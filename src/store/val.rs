@@ -312,7 +312,9 @@ pub(crate) fn func_matches(store: &StoreOpaque, raw: u32, ty: RefType) -> bool {
     }
     match (ty.heap_type(), store.functions.get(raw)) {
         (HeapType::Func, Some(_)) => true,
-        (HeapType::Concrete(wanted), Some(func)) => func.ty.supertypes().contains(&wanted.index),
+        (HeapType::Concrete(wanted), Some(func)) => {
+            store.engine.check(wanted).is_ok() && func.ty.supertypes().contains(&wanted.index)
+        }
         _ => false,
     }
 }

@@ -6,8 +6,14 @@ use crate::root::RootArray;
 use crate::trace::{RootCategory, RootSource, RootVisitor};
 
 /// Categories of plain slots, which anybody may write to.
-const SLOT_CATEGORIES: [RootCategory; 5] =
-    [RootCategory::Stack, RootCategory::Scopes, RootCategory::Owned, RootCategory::Operands, RootCategory::Embedder];
+const SLOT_CATEGORIES: [RootCategory; 6] = [
+    RootCategory::Stack,
+    RootCategory::Scopes,
+    RootCategory::Owned,
+    RootCategory::Exceptions,
+    RootCategory::Operands,
+    RootCategory::Embedder,
+];
 
 /// Categories of tables, which are written through the heap.
 const TABLE_CATEGORIES: [RootCategory; TABLES] = [RootCategory::Globals, RootCategory::Tables, RootCategory::Segments];
@@ -23,7 +29,7 @@ const _: () = assert!(
     "each category has slots"
 );
 
-/// The roots of a program: three plain slots in each of five categories, and a table in each of the other three.
+/// The roots of a program: three plain slots in each of six categories, and a table in each of the other three.
 ///
 /// Plain slots are shown twice in each cycle, as a source may do.
 #[derive(Debug, Default)]

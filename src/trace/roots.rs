@@ -19,6 +19,8 @@ pub enum RootCategory {
     Scopes,
     /// Handles that the host owns.
     Owned,
+    /// Exceptions that nobody caught, held by the errors that they became.
+    Exceptions,
     /// Operands of the allocation under way.
     Operands,
     /// Whatever else the embedder holds.
@@ -31,13 +33,14 @@ pub enum RootCategory {
 
 impl RootCategory {
     /// All categories, in the order in which statistics list them.
-    pub const ALL: [RootCategory; 10] = [
+    pub const ALL: [RootCategory; 11] = [
         RootCategory::Stack,
         RootCategory::Globals,
         RootCategory::Tables,
         RootCategory::Segments,
         RootCategory::Scopes,
         RootCategory::Owned,
+        RootCategory::Exceptions,
         RootCategory::Operands,
         RootCategory::Embedder,
         RootCategory::Finalizers,
@@ -54,6 +57,7 @@ impl RootCategory {
             RootCategory::Segments => "segments",
             RootCategory::Scopes => "scopes",
             RootCategory::Owned => "owned",
+            RootCategory::Exceptions => "exceptions",
             RootCategory::Operands => "operands",
             RootCategory::Embedder => "embedder",
             RootCategory::Finalizers => "finalizers",

@@ -10,18 +10,19 @@ use core::hash::{Hash, Hasher};
 use super::composite::{CompositeType, SubType};
 use super::error::TypeError;
 use super::group::Group;
-use super::value::HeapType;
+use super::value::{HeapType, RegistryId};
 use super::{FIELDS_MAX, GROUP_LEN_MAX, PARAMS_MAX, RESULTS_MAX};
 use crate::provenance::VMSharedTypeIndex;
 
 /// A recursion group that obeys all rules that can be checked without looking at registered types.
 pub(super) struct Candidate {
+    registry: RegistryId,
     members: Vec<SubType>,
 }
 
 impl Candidate {
-    /// Checks sizes and the references inside the group.
-    pub(super) fn new(members: Vec<SubType>) -> Result<Candidate, TypeError> {
+    /// Checks sizes, the references inside the group, and that all others are to types of `registry`.
+    pub(super) fn new(registry: RegistryId, members: Vec<SubType>) -> Result<Candidate, TypeError> {
         if members.len() > GROUP_LEN_MAX {
             return Err(TypeError::GroupTooLong { len: members.len(), limit: GROUP_LEN_MAX });
         }
@@ -29,9 +30,12 @@ impl Candidate {
             check_parts(member, &sub_type.composite)?;
             for heap_type in sub_type.heap_types() {
                 check_rec(&members, member, heap_type)?;
+                if heap_type.as_concrete().is_some_and(|concrete| concrete.registry != registry) {
+                    return Err(TypeError::Foreign { member, heap_type });
+                }
             }
         }
-        Ok(Candidate { members })
+        Ok(Candidate { registry, members })
     }
 
     /// How many types the group has.
@@ -78,7 +82,9 @@ impl Candidate {
     /// The members, with references to each other turned into the indices that they have if the first is `first`.
     pub(super) fn into_resolved(self, first: u32) -> Vec<SubType> {
         let resolve = |heap_type| match heap_type {
-            HeapType::Rec { index, kind } => HeapType::concrete(VMSharedTypeIndex::new(first + index), kind),
+            HeapType::Rec { index, kind } => {
+                HeapType::concrete(self.registry, VMSharedTypeIndex::new(first + index), kind)
+            }
             other => other,
         };
         let mut members = self.members;

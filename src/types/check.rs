@@ -25,7 +25,9 @@ pub(super) fn entries(members: Vec<SubType>, first: u32, outer: &[Arc<Group>]) -
         known.own.push(Entry::new(sub_type, display));
     }
     // Only now, because the structure of a type may depend on the supertypes of a later one.
-    let matching = Matching::new(|sub, sup| known.entry(sub).is_some_and(|entry| entry.display().contains(&sup)));
+    let matching = Matching::new(|sub: ConcreteType, sup: ConcreteType| {
+        known.entry(sub.index).is_some_and(|entry| entry.display().contains(&sup.index))
+    });
     for (member, entry) in known.own.iter().enumerate() {
         let SubType { is_final: _, supertype, composite } = entry.sub_type();
         let Some(supertype) = *supertype else { continue };
@@ -40,7 +42,7 @@ pub(super) fn entries(members: Vec<SubType>, first: u32, outer: &[Arc<Group>]) -
 /// Checks that references to other groups are right about what they name.
 fn check_outer_kinds(member: usize, sub_type: &SubType, outer: &[Arc<Group>]) -> Result<(), TypeError> {
     for heap_type in sub_type.heap_types() {
-        let HeapType::Concrete(ConcreteType { index, kind }) = heap_type else { continue };
+        let HeapType::Concrete(ConcreteType { index, kind, .. }) = heap_type else { continue };
         let Some(entry) = group::find_entry(outer, index) else { continue };
         let actual = entry.sub_type().composite.kind();
         if kind != actual {
@@ -101,7 +103,7 @@ impl Known<'_> {
     /// `heap_type` as it was before it was resolved, for error messages: own members by their place in the group.
     fn as_given(&self, heap_type: HeapType) -> HeapType {
         match heap_type {
-            HeapType::Concrete(ConcreteType { index, kind }) if group::find_entry(self.outer, index).is_none() => {
+            HeapType::Concrete(ConcreteType { index, kind, .. }) if group::find_entry(self.outer, index).is_none() => {
                 HeapType::Rec { index: index.bits() - self.first, kind }
             }
             other => other,

@@ -296,7 +296,7 @@ impl fmt::Display for SubType {
 mod tests {
     use super::*;
     use crate::provenance::VMSharedTypeIndex;
-    use crate::types::{Mutability, StorageType};
+    use crate::types::{Mutability, RegistryId, StorageType};
 
     fn sample() -> StructType {
         let rec = HeapType::Rec { index: 0, kind: CompositeKind::Struct };
@@ -311,7 +311,7 @@ mod tests {
         let fields = "(struct (field i16) (field (mut (ref null rec.0))))";
         assert_eq!(SubType::new(sample()).to_string(), fields);
         assert_eq!(SubType::new(sample()).open().to_string(), format!("(sub {fields})"));
-        let supertype = HeapType::concrete(VMSharedTypeIndex::new(4), CompositeKind::Struct);
+        let supertype = HeapType::concrete(RegistryId::TEST, VMSharedTypeIndex::new(4), CompositeKind::Struct);
         let extending = SubType::new(sample()).extending(supertype);
         assert_eq!(extending.to_string(), format!("(sub final 4 {fields})"));
         assert_eq!(extending.open().to_string(), format!("(sub 4 {fields})"));

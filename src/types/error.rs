@@ -65,6 +65,14 @@ pub enum TypeError {
         /// The index it refers to.
         index: u32,
     },
+    /// A reference to a type of another engine.
+    #[error("type {member} refers to `{heap_type}` of another engine")]
+    Foreign {
+        /// Which type of the group.
+        member: usize,
+        /// What it refers to.
+        heap_type: HeapType,
+    },
     /// A reference that is wrong about the kind of type that it names.
     #[error("type {member} takes `{heap_type}` for a {given} type, it is a {actual} type")]
     WrongKind {
@@ -123,7 +131,10 @@ pub enum TypeError {
 
 impl From<TypeError> for Misuse {
     fn from(error: TypeError) -> Misuse {
-        Misuse::Type(error.to_string())
+        match error {
+            TypeError::Foreign { .. } => Misuse::ForeignEngine,
+            error => Misuse::Type(error.to_string()),
+        }
     }
 }
 

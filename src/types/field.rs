@@ -142,7 +142,7 @@ impl fmt::Display for FieldType {
 mod tests {
     use super::*;
     use crate::provenance::VMSharedTypeIndex;
-    use crate::types::CompositeKind;
+    use crate::types::{CompositeKind, RegistryId};
 
     #[test]
     fn fields_print_as_the_specification_writes_them() {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn widths_and_defaults() {
-        let func = HeapType::concrete(VMSharedTypeIndex::new(12), CompositeKind::Func);
+        let func = HeapType::concrete(RegistryId::TEST, VMSharedTypeIndex::new(12), CompositeKind::Func);
         let func_ref = StorageType::from(RefType::new(false, func));
         let widths = [
             (StorageType::I8, 1),

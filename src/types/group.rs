@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::composite::{ArrayType, CompositeType, FuncType, StructType, SubType};
 use super::registry::TypeRegistry;
-use super::value::{CompositeKind, ConcreteType, HeapType};
+use super::value::{CompositeKind, HeapType};
 use crate::provenance::VMSharedTypeIndex;
 
 /// A type's declared supertypes from the root down, and the type itself as the last.
@@ -224,7 +224,7 @@ impl RegisteredType {
     #[inline]
     #[must_use]
     pub fn heap_type(&self) -> HeapType {
-        HeapType::Concrete(ConcreteType { index: self.index(), kind: self.kind() })
+        HeapType::concrete(self.group.registry.id(), self.index(), self.kind())
     }
 
     /// The recursion group that the type is a member of.

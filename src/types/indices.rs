@@ -6,8 +6,9 @@ use crate::provenance::VMSharedTypeIndex;
 
 /// Which indices below [`Indices::end`] are free.
 ///
-/// Free runs never touch each other, and none reaches `end`.
-#[derive(Debug, Default)]
+/// Free runs never touch each other, and none reaches `end`. Index 0 is none: it stands for no type, in the headers of
+/// extern objects and in tables.
+#[derive(Debug)]
 pub(super) struct Indices {
     /// One more than the largest index in use.
     end: u32,
@@ -15,6 +16,12 @@ pub(super) struct Indices {
     by_first: BTreeMap<u32, u32>,
     /// Length of the free runs, with the first index of each run of that length.
     by_len: BTreeMap<u32, BTreeSet<u32>>,
+}
+
+impl Default for Indices {
+    fn default() -> Indices {
+        Indices { end: 1, by_first: BTreeMap::new(), by_len: BTreeMap::new() }
+    }
 }
 
 impl Indices {

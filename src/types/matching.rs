@@ -7,7 +7,6 @@
 use super::composite::{ArrayType, CompositeType, FuncType, StructType};
 use super::field::{FieldType, StorageType};
 use super::value::{CompositeKind, ConcreteType, HeapType, RefType, ValType};
-use crate::provenance::VMSharedTypeIndex;
 
 /// The matching relation over a given relation of declared subtypes.
 #[derive(Clone, Copy)]
@@ -15,7 +14,7 @@ pub(super) struct Matching<F> {
     declared: F,
 }
 
-impl<F: Fn(VMSharedTypeIndex, VMSharedTypeIndex) -> bool> Matching<F> {
+impl<F: Fn(ConcreteType, ConcreteType) -> bool> Matching<F> {
     /// The relation in which `declared(sub, sup)` tells whether `sup` is among the declared supertypes of `sub`.
     pub(super) fn new(declared: F) -> Matching<F> {
         Matching { declared }
@@ -44,7 +43,7 @@ impl<F: Fn(VMSharedTypeIndex, VMSharedTypeIndex) -> bool> Matching<F> {
     }
 
     fn concrete(&self, sub: ConcreteType, sup: ConcreteType) -> bool {
-        sub == sup || (sub.kind == sup.kind && (self.declared)(sub.index, sup.index))
+        sub == sup || (sub.kind == sup.kind && (self.declared)(sub, sup))
     }
 
     pub(super) fn reference(&self, sub: RefType, sup: RefType) -> bool {
@@ -101,10 +100,11 @@ impl<F: Fn(VMSharedTypeIndex, VMSharedTypeIndex) -> bool> Matching<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Mutability;
+    use crate::provenance::VMSharedTypeIndex;
+    use crate::types::{Mutability, RegistryId};
 
     const fn concrete(index: u32, kind: CompositeKind) -> HeapType {
-        HeapType::concrete(VMSharedTypeIndex::new(index), kind)
+        HeapType::concrete(RegistryId::TEST, VMSharedTypeIndex::new(index), kind)
     }
 
     /// Of each kind `k`, 10k + 1 extends 10k.
@@ -129,8 +129,9 @@ mod tests {
         concrete(21, CompositeKind::Func),
     ];
 
-    fn declared(sub: VMSharedTypeIndex, sup: VMSharedTypeIndex) -> bool {
-        sub.bits() % 10 == 1 && sub.bits() == sup.bits() + 1
+    fn declared(sub: ConcreteType, sup: ConcreteType) -> bool {
+        let (sub, sup) = (sub.index.bits(), sup.index.bits());
+        sub % 10 == 1 && sub == sup + 1
     }
 
     /// The direct edges of the specification's lattice; the relation is their reflexive and transitive closure.

@@ -10,7 +10,8 @@
 //!             value          value, reference and heap types
 //! ```
 //!
-//! It builds on [`crate::provenance`] for the type index and on nothing else of this crate.
+//! It builds on [`crate::provenance`] for the type index, and on what tells engines apart, and on nothing else of this
+//! crate.
 //!
 //! It promises:
 //! - **One type, one index.** Groups that are equal by the specification's iso-recursive rule have the same indices,
@@ -41,7 +42,7 @@ pub use error::TypeError;
 pub use field::{FieldType, Mutability, StorageType};
 pub use group::{RecGroup, RegisteredType};
 pub use registry::TypeRegistry;
-pub use value::{CompositeKind, ConcreteType, HeapType, RefType, ValType};
+pub use value::{CompositeKind, ConcreteType, HeapType, RefType, RegistryId, ValType};
 
 /// How many types may be registered at one time.
 pub const TYPES_MAX: usize = 1_000_000;

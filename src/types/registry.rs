@@ -18,7 +18,7 @@ use super::field::{FieldType, StorageType};
 use super::group::{Group, RecGroup, RegisteredType};
 use super::indices::Indices;
 use super::matching::Matching;
-use super::value::{HeapType, RefType, ValType};
+use super::value::{ConcreteType, HeapType, RefType, RegistryId, ValType};
 use super::{TYPES_MAX, check};
 use crate::provenance::VMSharedTypeIndex;
 
@@ -26,11 +26,17 @@ use crate::provenance::VMSharedTypeIndex;
 #[derive(Clone, Default)]
 pub struct TypeRegistry(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
+    id: RegistryId,
     /// Keyed per registry, so that a hostile module cannot prepare collisions.
     hasher: RandomState,
     tables: RwLock<Tables>,
+}
+
+impl Default for Inner {
+    fn default() -> Inner {
+        Inner { id: RegistryId::next(), hasher: RandomState::default(), tables: RwLock::default() }
+    }
 }
 
 #[derive(Default)]
@@ -67,6 +73,13 @@ impl TypeRegistry {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// What references to types of this registry carry.
+    #[inline]
+    #[must_use]
+    pub fn id(&self) -> RegistryId {
+        self.0.id
+    }
+
     /// How many types are registered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -91,7 +104,7 @@ impl TypeRegistry {
     /// # Errors
     /// A [`TypeError`] if the group breaks a rule of the specification or goes beyond a limit. Nothing was changed.
     pub fn register(&self, group: Vec<SubType>) -> Result<RecGroup, TypeError> {
-        let candidate = Candidate::new(group)?;
+        let candidate = Candidate::new(self.id(), group)?;
         let hash = self.0.hasher.hash_one(&candidate);
         let mut passed = Vec::new();
         let known = self.read().find(hash, &candidate, &mut passed);
@@ -135,6 +148,17 @@ impl TypeRegistry {
         RegisteredType::in_group(group, index)
     }
 
+    /// The type that `named` names: `None` if it is one of another registry, is not registered any more, or is of
+    /// another kind than `named` says.
+    #[must_use]
+    pub fn resolve(&self, named: ConcreteType) -> Option<RegisteredType> {
+        let ConcreteType { registry, index, kind } = named;
+        if registry != self.id() {
+            return None;
+        }
+        self.get(index).filter(|found| found.kind() == kind)
+    }
+
     /// Whether the type `sub` is the type `sup` or has it among its declared supertypes.
     ///
     /// False if they differ and `sub` is not registered. Takes the lock; with handles at hand,
@@ -145,8 +169,9 @@ impl TypeRegistry {
     }
 
     /// The matching relation over this registry's types. Takes the lock only where a declaration decides.
-    fn matching(&self) -> Matching<impl Fn(VMSharedTypeIndex, VMSharedTypeIndex) -> bool> {
-        Matching::new(|sub, sup| self.is_subtype(sub, sup))
+    fn matching(&self) -> Matching<impl Fn(ConcreteType, ConcreteType) -> bool> {
+        let is_own = |named: ConcreteType| named.registry == self.id();
+        Matching::new(move |sub, sup| is_own(sub) && is_own(sup) && self.is_subtype(sub.index, sup.index))
     }
 
     /// Whether every object of type `sub` has type `sup`.

@@ -84,7 +84,7 @@ fn equal_groups_of_different_modules_are_the_same_types() {
     assert_eq!(registry.len(), 2);
 
     // The reference to the own group is an index now.
-    let own = HeapType::concrete(first.index(0), CompositeKind::Struct);
+    let own = HeapType::concrete(registry.id(), first.index(0), CompositeKind::Struct);
     assert_eq!(first.get(0).composite().heap_types().collect::<Vec<_>>(), [own]);
     assert_eq!(first.get(0).heap_type(), own);
     assert_eq!(format!("{first:?}"), "[RegisteredType(0: (struct (field i32) (field (ref null 0))))]");
@@ -124,7 +124,7 @@ fn almost_equal_groups_are_different_types() {
             assert_ne!(first, second);
         }
         // Equality alone, without the hash that keeps most unequal groups from ever being compared.
-        let candidate = Candidate::new(group.clone()).expect("valid");
+        let candidate = Candidate::new(registry.id(), group.clone()).expect("valid");
         let equal: Vec<_> = registered.iter().map(|second| candidate.is(&second.0)).collect();
         assert_eq!(equal, (0..groups.len()).map(|other| other == i).collect::<Vec<_>>());
     }
@@ -134,7 +134,7 @@ fn almost_equal_groups_are_different_types() {
 fn a_group_is_not_its_own_unrolling() {
     let registry = TypeRegistry::new();
     let rolled = registry.register(vec![list()]).expect("valid");
-    let next = HeapType::concrete(rolled.index(0), CompositeKind::Struct);
+    let next = HeapType::concrete(registry.id(), rolled.index(0), CompositeKind::Struct);
     let unrolled = vec![structure([constant(ValType::I32), constant(ref_null(next))])];
     let first = registry.register(unrolled.clone()).expect("valid");
     assert_ne!(first, rolled);

@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use crate::id::Id;
 use crate::provenance::VMSharedTypeIndex;
 
 /// What sort of type a module defined.
@@ -29,10 +30,28 @@ impl fmt::Display for CompositeKind {
     }
 }
 
-/// A registered type: its index and what sort of type that is.
+/// Tells registries apart, and with them engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RegistryId(Id);
+
+impl RegistryId {
+    /// What no other registry has.
+    pub(super) fn next() -> RegistryId {
+        RegistryId(Id::next())
+    }
+
+    /// For types of no registry at all.
+    #[cfg(test)]
+    pub(super) const TEST: RegistryId = RegistryId(Id::LAST);
+}
+
+/// A registered type: where, its index there and what sort of type that is. Types of two engines are never equal, even
+/// where their indices are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConcreteType {
-    /// The index in the engine's registry.
+    /// The engine's registry.
+    pub registry: RegistryId,
+    /// The index there.
     pub index: VMSharedTypeIndex,
     /// What the index names. The registry refuses a type that gets this wrong about another.
     pub kind: CompositeKind,
@@ -91,11 +110,11 @@ pub enum HeapType {
 }
 
 impl HeapType {
-    /// The registered type `index`, which is of kind `kind`.
+    /// The type `index` of `registry`, which is of kind `kind`.
     #[inline]
     #[must_use]
-    pub const fn concrete(index: VMSharedTypeIndex, kind: CompositeKind) -> HeapType {
-        HeapType::Concrete(ConcreteType { index, kind })
+    pub const fn concrete(registry: RegistryId, index: VMSharedTypeIndex, kind: CompositeKind) -> HeapType {
+        HeapType::Concrete(ConcreteType { registry, index, kind })
     }
 
     /// The kind, if this is a type that a module defined.
@@ -382,8 +401,8 @@ impl fmt::Display for ValType {
 mod tests {
     use super::*;
 
-    const FUNC_12: HeapType = HeapType::concrete(VMSharedTypeIndex::new(12), CompositeKind::Func);
-    const STRUCT_7: HeapType = HeapType::concrete(VMSharedTypeIndex::new(7), CompositeKind::Struct);
+    const FUNC_12: HeapType = HeapType::concrete(RegistryId::TEST, VMSharedTypeIndex::new(12), CompositeKind::Func);
+    const STRUCT_7: HeapType = HeapType::concrete(RegistryId::TEST, VMSharedTypeIndex::new(7), CompositeKind::Struct);
     const REC_3: HeapType = HeapType::Rec { index: 3, kind: CompositeKind::Array };
 
     #[test]

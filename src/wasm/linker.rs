@@ -9,7 +9,7 @@ use super::instance::Instance;
 use super::module::Module;
 use crate::error::{Misuse, Result};
 use crate::store::{AsContextMut, Caller, Engine, Extern, Func, HostFunc, IntoFunc, Val};
-use crate::types::FuncType;
+use crate::types::{FuncType, RegisteredType, SubType};
 
 /// Names for what modules import.
 ///
@@ -23,7 +23,7 @@ pub struct Linker<T> {
 
 enum Definition<T> {
     Item(Extern),
-    Host { ty: FuncType, func: HostFunc<T> },
+    Host { ty: RegisteredType, func: HostFunc<T> },
 }
 
 impl<T: 'static> Linker<T> {
@@ -70,7 +70,7 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function of type `ty` under two names: see [`Func::new`].
     ///
     /// # Errors
-    /// If the names are taken.
+    /// If the names are taken, or the type breaks a limit or names one of another engine.
     pub fn func_new(
         &mut self,
         module: &str,
@@ -78,6 +78,7 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
+        let ty = self.engine.types().register(vec![SubType::new(ty)])?.get(0);
         self.insert(module, name, Definition::Host { ty, func: Arc::new(func) })
     }
 

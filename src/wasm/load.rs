@@ -23,7 +23,7 @@ use super::module::{
 use super::names::Names;
 use super::translate::{self, Subject};
 use super::types::register_group;
-use crate::memory::{Limits, MemoryType};
+use crate::memory::MemoryType;
 use crate::store::{Engine, GlobalType, TableType, TagType};
 use crate::types::{Mutability, RefType};
 
@@ -258,14 +258,9 @@ impl Loader {
     }
 
     fn add_memory(&mut self, ty: wasmparser::MemoryType, offset: u64) -> Result<MemoryType, ModuleError> {
-        if ty.shared {
-            return unsupported("shared memories (threads)", offset);
-        }
-        let ty = if ty.memory64 {
-            MemoryType::new64(ty.initial, ty.maximum)
-        } else {
-            MemoryType::from(Limits::new(ty.initial, ty.maximum))
-        };
+        let mut builder = MemoryType::builder();
+        builder.min(ty.initial).max(ty.maximum).memory64(ty.memory64).shared(ty.shared);
+        let ty = builder.build().or_else(|_| unsupported("memories of this type", offset))?;
         self.module.definitions.memories.push(ty);
         Ok(ty)
     }
@@ -380,7 +375,7 @@ impl Loader {
             locals.push((count, definitions.class(ty)));
         }
         let signature = definitions.signature(ty);
-        let fuel = definitions.engine.config().consumes_fuel();
+        let fuel = definitions.engine.config().has_check_points();
         let subject = Subject { params: &signature.params, locals: &locals, results: &signature.results, fuel };
         let operators = body.get_operators_reader()?;
         match translate::translate(definitions, casts, subject, operators) {

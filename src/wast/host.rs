@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::memory::MemoryType;
 use crate::store::{Caller, Extern, Func, Global, GlobalType, Memory, Store, Table, TableType, Val};
 use crate::types::{Mutability, RefType, ValType};
+use crate::wasm::{Export, Instance, Module};
 
 /// A thing that the host offers: the module it is imported from, its name, and the thing.
 pub(super) type HostItem = (&'static str, &'static str, Extern);
@@ -33,6 +34,7 @@ pub(super) fn items(store: &mut Store<()>) -> Result<Vec<HostItem>> {
         ("spectest", "global_f32", global(store, ValType::F32, Val::from(666.6_f32))?),
         ("spectest", "global_f64", global(store, ValType::F64, Val::from(666.6_f64))?),
         ("spectest", "memory", Memory::new(&mut *store, MemoryType::new(1, Some(2)))?.into()),
+        ("spectest", "shared_memory", shared_memory(store)?),
         ("spectest", "table", table(store, TableType::new(RefType::FUNCREF, 10, Some(20)))?),
         ("spectest", "table64", table(store, TableType::new64(RefType::FUNCREF, 10, Some(20)))?),
         ("tumulus", "gc", Func::wrap(&mut *store, |mut caller: Caller<'_, ()>| caller.gc())?.into()),
@@ -45,6 +47,13 @@ pub(super) fn items(store: &mut Store<()>) -> Result<Vec<HostItem>> {
             Func::wrap(&mut *store, live_bytes)?.into()
         }),
     ])
+}
+
+/// Shared memories of a store are made by modules only.
+fn shared_memory(store: &mut Store<()>) -> Result<Extern> {
+    let module = Module::new(store.engine(), r#"(module (memory (export "m") 1 2 shared))"#)?;
+    let exports = Instance::new(&mut *store, &module, &[])?.exports(store);
+    Ok(exports.first().map(Export::item).expect("the module exports its memory"))
 }
 
 fn table(store: &mut Store<()>, ty: TableType) -> Result<Extern> {

@@ -115,6 +115,8 @@ pub struct Difference {
     pub wanted: String,
     /// What came.
     pub came: String,
+    /// The line of the directive whose failure this one follows from, if it does.
+    pub cause: Option<usize>,
 }
 
 impl fmt::Display for Difference {
@@ -171,7 +173,13 @@ pub(super) enum Stop {
 impl Stop {
     /// Another thing came than was wanted.
     pub(super) fn failed(wanted: impl Into<String>, came: impl Into<String>) -> Stop {
-        Stop::Failed(Difference { wanted: wanted.into(), came: came.into() })
+        Stop::Failed(Difference { wanted: wanted.into(), came: came.into(), cause: None })
+    }
+
+    /// The thing wanted is what line `line` failed to make.
+    pub(super) fn follows(wanted: &str, line: usize) -> Stop {
+        let came = format!("none: what line {line} makes failed");
+        Stop::Failed(Difference { wanted: wanted.to_owned(), came, cause: Some(line) })
     }
 
     /// What it is about is not supported.

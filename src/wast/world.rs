@@ -72,7 +72,7 @@ impl<T: Clone> Names<T> {
 impl From<Absent> for Stop {
     fn from(Absent { line, stop }: Absent) -> Stop {
         match stop {
-            Stop::Failed(_) => Stop::failed("an instance", format!("none: what line {line} makes failed")),
+            Stop::Failed(_) => Stop::follows("an instance", line),
             skipped @ Stop::Skipped(_) => skipped,
         }
     }

@@ -50,7 +50,8 @@ fn runaway_recursion_is_a_trap_with_a_bounded_call_stack() {
     assert_eq!(guest.i32("deep", &[100_000]), 100_000);
 }
 
-/// A host function that calls back, allocates and collects in between.
+/// A host function that calls back, allocates and collects in between. R10: what only the frames of a suspended guest hold
+/// stays.
 #[test]
 fn host_functions_reenter_the_guest() {
     let engine = Engine::new(&zealous()).unwrap();

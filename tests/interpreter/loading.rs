@@ -57,18 +57,6 @@ fn invalid_functions_are_named() {
     assert!(matches!(outside, ModuleError::Invalid { function: None, .. }), "{outside:?}");
 }
 
-#[test]
-fn what_is_not_supported_is_refused_by_name() {
-    for (text, name) in
-        [("(memory 1 1 shared)", "shared memories"), ("(import \"m\" \"m\" (memory 1 1 shared))", "shared memories")]
-    {
-        let error = refusal(format!("(module {text})"));
-        let ModuleError::Unsupported { what, .. } = &error else { panic!("{text}: {error:?}") };
-        assert!(what.contains(name), "{text}: {what}");
-        assert!(error.to_string().starts_with("not supported yet: "), "{error}");
-    }
-}
-
 /// A compiler's unused helper does not make a module unloadable.
 #[test]
 fn an_instruction_that_is_not_supported_is_refused_when_its_function_is_called() {

@@ -7,6 +7,8 @@ mod calls;
 mod control;
 mod exceptions;
 mod failures;
+mod fuel;
+mod large;
 mod linking;
 mod loading;
 mod memories;

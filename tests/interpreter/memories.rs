@@ -1,7 +1,9 @@
 //! Linear memory, tables and segments.
 
-use tumulus::error::Trap;
-use tumulus::store::Val;
+use tumulus::error::{Cause, Misuse, Trap};
+use tumulus::memory::MemoryType;
+use tumulus::store::{Config, Engine, Extern, Memory, Store, Val};
+use tumulus::wasm::{Instance, Module};
 
 use crate::Guest;
 
@@ -184,4 +186,69 @@ fn addresses_of_64_bits_end_where_the_memory_does() {
     for (delta, old) in [(2, 3), (-1, -1), (1 << 40, -1), (0, 5)] {
         assert_eq!(guest.call("grow", &[Val::I64(delta)]).unwrap()[0].i64(), Some(old), "{delta}");
     }
+}
+
+/// What a module declares as shared is shared by the instances of a store; atomic instructions are refused when called.
+#[test]
+fn a_shared_memory_is_defined_exported_and_imported() {
+    for reservation in [0, 1 << 32] {
+        let engine = Engine::new(Config::new().memory_reservation(reservation)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let mut instance = |text: &str, imports: &[Extern]| {
+            let module = Module::new(&engine, text).unwrap();
+            Instance::new(&mut store, &module, imports).unwrap()
+        };
+        let owner = instance(
+            r#"(module (memory (export "m") 1 4 shared) (data (i32.const 8) "\2a")
+                       (func (export "grow") (result i32) (memory.grow (i32.const 2)))
+                       (func (export "atomic") (result i32) (i32.atomic.load (i32.const 8))))"#,
+            &[],
+        );
+        let user = r#"(module (import "" "" (memory 1 9 shared))
+                              (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
+                              (func (export "set") (param i32 i32) (i32.store8 (local.get 0) (local.get 1))))"#;
+        let memory = owner.get_memory(&mut store, "m").unwrap();
+        assert_eq!(memory.ty(&store), MemoryType::shared(1, 4));
+        let user = Module::new(&engine, user).unwrap();
+        let user = Instance::new(&mut store, &user, &[memory.into()]).unwrap();
+        let mut call = |instance: &Instance, name: &str, args: &[i32]| {
+            let func = instance.get_func(&mut store, name).unwrap();
+            let mut results = vec![Val::I32(0); func.ty(&store).results().len()];
+            let args: Vec<Val> = args.iter().copied().map(Val::I32).collect();
+            func.call(&mut store, &args, &mut results)?;
+            Ok::<_, tumulus::error::Error>(results.first().and_then(Val::i32))
+        };
+        assert_eq!(call(&user, "get", &[8]).unwrap(), Some(42));
+        assert_eq!(call(&owner, "grow", &[]).unwrap(), Some(1));
+        call(&user, "set", &[2 * 65_536, 7]).unwrap();
+        assert_eq!(call(&user, "get", &[3 * 65_536]).unwrap_err().trap(), Some(Trap::MemoryOutOfBounds));
+        assert_eq!(call(&owner, "grow", &[]).unwrap(), Some(-1));
+        let refused = call(&owner, "atomic", &[]).unwrap_err();
+        assert!(refused.to_string().contains("i32.atomic.load"), "{refused}");
+        assert_eq!(memory.data(&store)[2 * 65_536], 7);
+    }
+}
+
+/// S13: a shared memory where an unshared one is wanted, and the reverse.
+#[test]
+fn s13_shared_and_unshared_memories_do_not_stand_for_each_other() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let shared = Module::new(&engine, r#"(module (memory (export "m") 1 2 shared))"#).unwrap();
+    let shared = Instance::new(&mut store, &shared, &[]).unwrap().get_memory(&mut store, "m").unwrap();
+    let unshared = Memory::new(&mut store, MemoryType::new(1, Some(2))).unwrap();
+    for (memory, fitting, other) in
+        [(shared, "(memory 1 2 shared)", "(memory 1 2)"), (unshared, "(memory 1 2)", "(memory 1 2 shared)")]
+    {
+        let mut link = |ty: &str| {
+            let module = Module::new(&engine, format!(r#"(module (import "a" "b" {ty}))"#)).unwrap();
+            Instance::new(&mut store, &module, &[memory.into()])
+        };
+        link(fitting).unwrap();
+        let error = link(other).unwrap_err();
+        let Cause::Misuse(Misuse::Link { wanted, given, .. }) = error.cause() else { panic!("{error}") };
+        assert_eq!((wanted.as_str(), given.as_str()), (other, fitting));
+    }
+    let unlimited = Module::new(&engine, "(module (memory 1 shared))");
+    assert!(unlimited.is_err(), "a shared memory has a maximum");
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use tumulus::collector::BuiltinCollector;
-use tumulus::wast::{Outcome, Tally, Verdict};
+use tumulus::wast::{Difference, Outcome, Tally, Verdict};
 
 use crate::cli::failure::Failure;
 use crate::cli::table::{Align, Table};
@@ -126,19 +126,34 @@ fn write_failures(runs: &[Run], out: &mut impl Write) -> Result<(), Failure> {
             run.files.iter().flat_map(move |file| file.failures.iter().map(move |failure| (run, file, failure)))
         })
     };
-    let count = failures().count();
-    if count == 0 {
-        return Ok(());
-    }
-    writeln!(out, "Failed:")?;
-    for (run, file, Outcome { line, column, directive, verdict }) in failures().take(SHOWN_MAX) {
-        if let Verdict::Failed(difference) = verdict {
-            let difference = format!("{}:{line}:{column}: {directive} {difference}", file.path);
-            let on = if runs.len() > 1 { format!(" ({})", run.collector) } else { String::new() };
-            writeln!(out, "  {}{on}", printable(&difference))?;
+    // What needs something that failed is told as a number, so that what to look at is not hidden among it.
+    let (mut shown, mut hidden, mut following) = (0, 0, 0);
+    for (run, file, Outcome { line, column, directive, verdict }) in failures() {
+        match verdict {
+            Verdict::Failed(Difference { cause: Some(_), .. }) => following += 1,
+            Verdict::Failed(_) if shown == SHOWN_MAX => hidden += 1,
+            Verdict::Failed(difference) => {
+                if shown == 0 {
+                    writeln!(out, "Failed:")?;
+                }
+                shown += 1;
+                let difference = format!("{}:{line}:{column}: {directive} {difference}", file.path);
+                let on = if runs.len() > 1 { format!(" ({})", run.collector) } else { String::new() };
+                writeln!(out, "  {}{on}", printable(&difference))?;
+            }
+            Verdict::Passed | Verdict::Skipped(_) => {}
         }
     }
-    write_hidden(count, out)
+    if shown == 0 {
+        return Ok(());
+    }
+    if hidden > 0 {
+        writeln!(out, "  and {hidden} more")?;
+    }
+    if following > 0 {
+        writeln!(out, "  and {following} that need what failed before them")?;
+    }
+    Ok(writeln!(out)?)
 }
 
 fn write_skips(runs: &[Run], out: &mut impl Write) -> Result<(), Failure> {

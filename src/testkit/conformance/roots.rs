@@ -144,7 +144,6 @@ fn tables(subject: &Subject<'_>) {
 }
 
 /// Handles of the host.
-#[derive(Default)]
 struct Handles {
     scopes: Scopes,
     owned: OwnedRoots,
@@ -159,7 +158,7 @@ impl RootSource for Handles {
 
 fn handles(subject: &Subject<'_>) {
     let (world, mut heap) = heap(subject);
-    let mut handles = Handles::default();
+    let mut handles = Handles { scopes: Scopes::default(), owned: OwnedRoots::new(RootCategory::Owned) };
     let live = |heap: &mut GcHeap, handles: &mut Handles| {
         heap.collect(handles).expect("a sound heap");
         heap.stats().live_bytes

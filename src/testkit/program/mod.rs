@@ -21,7 +21,7 @@ pub use op::{Op, OpKind};
 pub use shrink::{SHRINK_TRIES, shrink};
 
 /// Root slots of a program.
-pub const ROOTS: usize = 15;
+pub const ROOTS: usize = 18;
 
 /// Tables of a program: globals, a table, an element segment.
 pub const TABLES: usize = 3;

@@ -17,7 +17,6 @@ mod tables;
 mod weak;
 
 use core::fmt;
-use std::time::Duration;
 
 pub use search::{Counterexample, find_counterexample};
 
@@ -30,7 +29,7 @@ use super::settings::Settings;
 use super::world::{Slot, World};
 use crate::collector::{Collector, CycleKind};
 use crate::error::Result;
-use crate::heap::{GcHeap, HeapStats};
+use crate::heap::{GcHeap, HeapStats, PauseTimes};
 use crate::object::VMGcRef;
 use crate::trace::{Budget, Progress};
 
@@ -294,7 +293,7 @@ impl Runner {
     fn finish(mut self) -> Checked<Outcome> {
         done("verification", self.heap.verify(&mut self.roots))?;
         let graph = self.compare()?;
-        let stats = HeapStats { pause_total: Duration::ZERO, pause_max: Duration::ZERO, ..self.heap.stats() };
+        let stats = HeapStats { times: PauseTimes::default(), ..self.heap.stats() };
         let outcome = Outcome { graph, refused: self.refused, stats, bytes: self.heap.bytes().to_vec() };
         let Runner { heap, tally, .. } = self;
         drop(heap);

@@ -285,7 +285,7 @@ impl Registered<'_> {
                 let kind = self.universe.defs[number].kind;
                 match group.contains(&number) {
                     true => rec(u32::try_from(number - group.start).expect("a small group"), kind),
-                    false => HeapType::concrete(self.types[number].index(), kind),
+                    false => self.types[number].heap_type(),
                 }
             }
         }
@@ -376,7 +376,7 @@ fn check_universe(registry: &TypeRegistry, random: &mut Lcg, seen: &mut Seen) {
         };
         types.extend(group.iter());
         // Equality alone, without the hash that keeps most unequal groups from ever being compared.
-        let candidate = Candidate::new(last_group).expect("registered");
+        let candidate = Candidate::new(registry.id(), last_group).expect("registered");
         for other in &universe.groups {
             assert_eq!(candidate.is(&types[other.start].group().0), universe.equal(known, other.start));
         }

@@ -38,13 +38,13 @@ fn references_must_name_what_is_there() {
             actual: CompositeKind::Struct
         }
     );
-    let wrong = HeapType::concrete(known.index(), CompositeKind::Func);
+    let wrong = HeapType::concrete(registry.id(), known.index(), CompositeKind::Func);
     assert_eq!(
         refusal(&registry, vec![list(), holds(wrong)]),
         TypeError::WrongKind { member: 1, heap_type: wrong, given: CompositeKind::Func, actual: CompositeKind::Struct }
     );
     for index in [known.index().bits() + 1, VMSharedTypeIndex::LIMIT - 1] {
-        let unknown = HeapType::concrete(VMSharedTypeIndex::new(index), CompositeKind::Struct);
+        let unknown = HeapType::concrete(registry.id(), VMSharedTypeIndex::new(index), CompositeKind::Struct);
         assert_eq!(
             refusal(&registry, vec![list(), structure([]).extending(unknown)]),
             TypeError::Unregistered { member: 1, index }

@@ -177,10 +177,9 @@ pub(in super::super) fn memory_at<'s>(
 
 /// Charges fuel for an operation on `units` bytes or elements, if fuel is charged at all.
 pub(super) fn charge(store: &mut StoreOpaque, units: u64) -> Result<(), Trap> {
-    if store.engine.config().consumes_fuel() {
+    if store.engine.config().has_check_points() {
         // An eighth: a bulk operation moves that many in the time of a simple instruction.
-        let left = store.fuel.checked_sub(units / 8);
-        store.fuel = left.ok_or(Trap::OutOfFuel)?;
+        store.fuel.charge(units / 8)?;
     }
     Ok(())
 }

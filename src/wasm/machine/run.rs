@@ -68,10 +68,7 @@ impl Machine {
                 let op = ops[pc];
                 pc += 1;
                 match op {
-                    Op::Fuel(cost) => match store.fuel.checked_sub(u64::from(cost)) {
-                        Some(left) => store.fuel = left,
-                        None => return Err(Trap::OutOfFuel.into()),
-                    },
+                    Op::Fuel(cost) => store.fuel.charge(u64::from(cost))?,
                     Op::Unreachable => return Err(Trap::Unreachable.into()),
                     Op::Jump(to) => pc = to as usize,
                     Op::BrNonZero(a, to) => {

@@ -197,3 +197,44 @@ fn code_is_linear_in_the_size_of_the_module() {
         assert!(ops <= 4 * binary.len(), "{ops} instructions for {} bytes", binary.len());
     }
 }
+
+/// Branches with many values were translated to as many moves each: 84 kB of module became 156 MB of code.
+#[test]
+fn code_stays_in_proportion_to_the_body() {
+    let many = "i32 i64 f32 f64 ".repeat(250);
+    let zeroes = "i32.const 0 i64.const 0 f32.const 0 f64.const 0 ".repeat(250);
+    let drops = "drop ".repeat(1000);
+    for (what, body) in [
+        ("br_if", format!("{zeroes} {} {drops}", "local.get 0 br_if $out ".repeat(2000))),
+        ("br_if of locals", format!("{} {}", "local.get $x ".repeat(1000), "local.get 0 br_if $same ".repeat(2000))),
+        ("br_table", format!("{zeroes} local.get 0 br_table {}", "$out $in ".repeat(2000))),
+        ("br_tables", format!("{zeroes} {}", "block local.get 0 br_if 0 unreachable end ".repeat(1000))),
+        ("calls", format!("{zeroes} {} {drops}", "call $keep ".repeat(1000))),
+        ("blocks", format!("{zeroes} {} {drops}", "block (type $keep) end ".repeat(1000))),
+        ("loops", format!("{zeroes} {} {drops}", "loop (type $keep) local.get 0 br_if 0 end ".repeat(1000))),
+        ("ifs", format!("{zeroes} {} {drops}", "local.get 0 if (type $keep) else end ".repeat(1000))),
+        ("tries", format!("{zeroes} {} {drops}", "try_table (type $keep) (catch $t $out) end ".repeat(1000))),
+        ("throws", format!("{zeroes} {}", "local.get 0 if unreachable end ".repeat(1000) + "throw $t")),
+        ("returns", format!("{zeroes} {} {drops}", "local.get 0 br_if $function ".repeat(2000))),
+    ] {
+        let text = format!(
+            "(module (type $keep (func (param {many}) (result {many}))) (type $many (func (result {many})))
+               (tag $t (param {many}))
+               (func $keep (type $keep) unreachable)
+               (func $f (param i32) (result {many}) (local $x i32)
+                 block $function (type $many)
+                 block $out (type $many) i32.const 7
+                   block $in (type $many)
+                     block $same (result {}) {body} unreachable end unreachable
+                   end unreachable
+                 end
+                 end))",
+            "i32 ".repeat(1000)
+        );
+        let binary = wat::parse_str(&text).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let module = Module::new(&Engine::default(), &binary).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let code = &module.inner().code[1];
+        let made = code.ops.len() + code.pool.len() + code.handlers.clauses.len() + code.handlers.blocks.len();
+        assert!(made < binary.len(), "{what}: {made} instructions for {} bytes of module", binary.len());
+    }
+}
