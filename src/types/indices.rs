@@ -120,7 +120,8 @@ mod tests {
     fn agrees_with_a_vector_of_flags() {
         let mut random = Lcg::new(7);
         let mut indices = Indices::default();
-        let mut used: Vec<bool> = Vec::new();
+        // Index 0 is none.
+        let mut used = vec![true];
         let mut taken: Vec<(u32, u32)> = Vec::new();
         for _ in 0..20_000 {
             if taken.len() < 60 && random.below(2) == 0 {
@@ -136,7 +137,7 @@ mod tests {
                 let (first, len) = taken.swap_remove(random.index(taken.len()));
                 indices.release(first, len);
                 used[first as usize..(first + len) as usize].fill(false);
-                used.truncate(used.iter().rposition(|used| *used).map_or(0, |last| last + 1));
+                used.truncate(used.iter().rposition(|used| *used).map_or(1, |last| last + 1));
             }
             assert_eq!(indices.end() as usize, used.len());
             let free = indices.by_first.values().sum::<u32>() as usize;
@@ -147,9 +148,9 @@ mod tests {
     #[test]
     fn never_goes_beyond_the_last_index() {
         let mut indices = Indices::default();
-        assert_eq!(indices.first_fit(VMSharedTypeIndex::LIMIT), Some(0));
-        assert_eq!(indices.first_fit(VMSharedTypeIndex::LIMIT + 1), None);
-        indices.take(0, VMSharedTypeIndex::LIMIT - 1);
+        assert_eq!(indices.first_fit(VMSharedTypeIndex::LIMIT - 1), Some(1));
+        assert_eq!(indices.first_fit(VMSharedTypeIndex::LIMIT), None);
+        indices.take(1, VMSharedTypeIndex::LIMIT - 2);
         assert_eq!(indices.first_fit(1), Some(VMSharedTypeIndex::LIMIT - 1));
         assert_eq!(indices.first_fit(2), None);
         assert_eq!(indices.first_fit(u32::MAX), None);
@@ -165,7 +166,7 @@ mod tests {
     #[should_panic(expected = "index released twice")]
     fn a_second_release_is_noticed() {
         let mut indices = Indices::default();
-        indices.take(0, 8);
+        indices.take(1, 8);
         indices.release(2, 3);
         indices.release(3, 1);
     }

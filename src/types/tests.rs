@@ -80,7 +80,7 @@ fn equal_groups_of_different_modules_are_the_same_types() {
     assert_eq!(first, second);
     assert_eq!(first.get(0), second.get(0));
     assert_ne!(first.get(0), other.get(0));
-    assert_eq!((first.index(0).bits(), other.index(0).bits()), (0, 1));
+    assert_eq!((first.index(0).bits(), other.index(0).bits()), (1, 2));
     assert_eq!(registry.len(), 2);
 
     // The reference to the own group is an index now.
