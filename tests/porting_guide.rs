@@ -1,7 +1,5 @@
-//! A runtime on a heap of its own, in one file: an interpreter for a machine with cells, arrays and traps.
-//!
-//! What each piece is for stands beside it, numbered as in the guide in the documentation of the crate, which shows
-//! this file. It is run as a test.
+//! An interpreter for a machine with cells, arrays and traps. The numbers are those of the guide in the documentation
+//! of the crate, which shows this file; it is run as a test.
 
 use std::sync::Arc;
 
@@ -33,7 +31,7 @@ enum Op {
     SetTail,
     /// Makes an array of so many nulls, as the newest number says.
     Array,
-    /// Reads, or writes the newest reference to, the element that the newest number says. The array stays.
+    /// Reads the element that the newest number says, or writes the newest reference to it. The array stays.
     Get,
     Set,
     /// Goes on at the instruction with this index: always; if the newest reference is null; if a number is not zero.
@@ -43,7 +41,7 @@ enum Op {
     Return,
 }
 
-/// Offsets in a cell. They are what `cell.as_struct().fields` says: asserted when the machine is made.
+/// Offsets in a cell, as the layout of its type has them.
 const HEAD: u32 = 8;
 const TAIL: u32 = 4;
 
@@ -59,7 +57,7 @@ struct Machine {
 
 impl Machine {
     fn new(collector: BuiltinCollector, max_bytes: u64) -> Result<Machine> {
-        // 1. Types belong to an engine, and are canonical: registered twice, they are the same.
+        // 1. Types belong to an engine; registered twice, they are the same.
         let engine = Engine::default();
         let var = |storage: StorageType| FieldType::new(Mutability::Var, storage);
         let cell = StructType::new([var(RefType::ANYREF.into()), var(ValType::I64.into())]);
@@ -98,8 +96,8 @@ impl Machine {
                 }
                 Op::DropRef => drop(self.refs.pop()),
                 Op::Cell => {
-                    // 3. Allocation may collect: operands stay on the stack of roots until it is done, and are read
-                    // after it. A new object is all zero; it is written without a barrier before the next allocation.
+                    // 3. Allocation may collect: operands are roots until it is done, and are read after it. A new
+                    // object is zero, and written without a barrier before the next allocation.
                     let new = self.heap.allocate_struct(&self.cell, &mut self.refs)?.get();
                     let (tail, head) = (self.refs.pop().expect("an operand"), self.number());
                     self.heap.store(new, TAIL, tail.to_le_bytes())?;
@@ -149,8 +147,7 @@ impl Machine {
         self.numbers.pop().expect("an operand")
     }
 
-    /// The object that the newest reference leads to. A machine whose programs are not checked beforehand would also
-    /// test its type here: `heap.is_instance`.
+    /// What the newest reference leads to. For programs that nobody checked, `heap.is_instance` would test its type.
     fn object(&self) -> Result<u32> {
         match self.refs.last() {
             Some(&object) if object != 0 => Ok(object),
