@@ -296,20 +296,6 @@ impl<'a, T> From<&'a mut Caller<'_, T>> for StoreContextMut<'a, T> {
     }
 }
 
-impl<'a, T> From<&'a StoreContextMut<'_, T>> for StoreContext<'a, T> {
-    #[inline]
-    fn from(context: &'a StoreContextMut<'_, T>) -> StoreContext<'a, T> {
-        context.as_context()
-    }
-}
-
-impl<'a, T> From<&'a mut StoreContextMut<'_, T>> for StoreContextMut<'a, T> {
-    #[inline]
-    fn from(context: &'a mut StoreContextMut<'_, T>) -> StoreContextMut<'a, T> {
-        context.as_context_mut()
-    }
-}
-
 impl<T> fmt::Debug for StoreContext<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreContext").field("heap", &self.0.opaque.heap).finish_non_exhaustive()
