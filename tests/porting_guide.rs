@@ -1,5 +1,4 @@
-//! An interpreter for a machine with cells, arrays and traps. The numbers are those of the guide in the documentation
-//! of the crate, which shows this file; it is run as a test.
+//! An interpreter for a machine with cells, arrays and traps, shown by the guide in the crate's documentation.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use tumulus::object::{GcArrayLayout, ObjectType};
 use tumulus::store::Engine;
 use tumulus::types::{ArrayType, FieldType, Mutability, RefType, StorageType, StructType, SubType, ValType};
 
-/// An instruction. Operands are on two stacks: numbers, and references, which may move and have to be found.
+/// An instruction. Operands are on two stacks: numbers, and references, which may move.
 #[derive(Clone, Copy)]
 enum Op {
     Number(i64),
@@ -51,7 +50,7 @@ struct Machine {
     array: Arc<ObjectType>,
     layout: GcArrayLayout,
     numbers: Vec<i64>,
-    /// The reference stack is the root set: all of it is shown to each collection, which writes back what moved.
+    /// All roots: shown to each collection, which writes back what moved.
     refs: Vec<u32>,
 }
 
@@ -68,8 +67,7 @@ impl Machine {
         // 2. A heap has a collector, limits, and a source of memory. It knows the types of its objects.
         let config = HeapConfig { initial_bytes: max_bytes.min(1 << 20), max_bytes, ..HeapConfig::default() };
         let mut heap = GcHeap::new(config, collector.create(), Arc::new(MappedMemoryCreator::default()))?;
-        heap.register_type(&cell);
-        heap.register_type(&array);
+        [&cell, &array].map(|ty| heap.register_type(ty));
         let offsets: Vec<u32> = cell.as_struct().expect("a struct").fields.iter().map(|field| field.offset).collect();
         assert_eq!(offsets, [TAIL, HEAD]);
         let layout = *array.as_array().expect("an array");
@@ -171,7 +169,7 @@ fn main() -> Result<()> {
         // An array, a list of the numbers up to 100,000, newest first, and the count that got to 0.
         &[Number(5), Array, Null, Number(100_000)][..],
         &[CopyNumber(0), Cell, Number(-1), Add, CopyNumber(0), JumpIfNumber(4)],
-        // The list goes to an element of the array and back. It is reversed in place: what is left and what is done.
+        // The list goes to an element of the array and back, and is reversed in place: what is left, what is done.
         &[Number(3), Set, Number(3), Get, Null],
         &[SwapRef(1), JumpIfNull(22), CopyRef(0), Tail, SwapRef(2), SetTail, Jump(15)],
         // Its numbers are added to the 0.
@@ -182,8 +180,7 @@ fn main() -> Result<()> {
         let mut machine = Machine::new(collector, 16 << 20)?;
         for _ in 0..20 {
             assert_eq!(machine.run(&sum_of_a_list_reversed)?, 50_000 * 100_001);
-            // 6. Between runs nothing is on the stacks, so that the next collection frees everything.
-            machine.refs.clear();
+            machine.refs.clear(); // 6. Roots end with a run, and what hung on them dies.
         }
         assert!(machine.heap.stats().collections > 0);
 
