@@ -87,7 +87,7 @@
 //!
 //! # Porting a runtime
 //!
-//! Who has an interpreter or a compiler for a language with garbage needs seven things of a heap: types (1), the heap
+//! Whoever has an interpreter or a compiler for a language with garbage needs seven things of a heap: types (1), the heap
 //! itself (2), allocation with operands that survive it (3), barriers (4), traps (5), roots that end (6) and failures
 //! that leave everything usable (7). This is a whole interpreter with all of them; it can be pasted into a `main.rs`.
 //! A runtime that wants handles, host functions and values checked at its boundary builds on [`store`] instead; there

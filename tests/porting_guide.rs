@@ -1,7 +1,4 @@
-//! A runtime on a heap of its own, in one file: an interpreter for a machine with cells, arrays and traps.
-//!
-//! What each piece is for stands beside it, numbered as in the guide in the documentation of the crate, which shows
-//! this file. It is run as a test.
+//! An interpreter for a machine with cells, arrays and traps, shown by the guide in the crate's documentation.
 
 use std::sync::Arc;
 
@@ -13,7 +10,7 @@ use tumulus::object::{GcArrayLayout, ObjectType};
 use tumulus::store::Engine;
 use tumulus::types::{ArrayType, FieldType, Mutability, RefType, StorageType, StructType, SubType, ValType};
 
-/// An instruction. Operands are on two stacks: numbers, and references, which may move and have to be found.
+/// An instruction. Operands are on two stacks: numbers, and references, which may move.
 #[derive(Clone, Copy)]
 enum Op {
     Number(i64),
@@ -33,7 +30,7 @@ enum Op {
     SetTail,
     /// Makes an array of so many nulls, as the newest number says.
     Array,
-    /// Reads, or writes the newest reference to, the element that the newest number says. The array stays.
+    /// Reads the element that the newest number says, or writes the newest reference to it. The array stays.
     Get,
     Set,
     /// Goes on at the instruction with this index: always; if the newest reference is null; if a number is not zero.
@@ -43,7 +40,7 @@ enum Op {
     Return,
 }
 
-/// Offsets in a cell. They are what `cell.as_struct().fields` says: asserted when the machine is made.
+/// Offsets in a cell, as the layout of its type has them.
 const HEAD: u32 = 8;
 const TAIL: u32 = 4;
 
@@ -53,13 +50,13 @@ struct Machine {
     array: Arc<ObjectType>,
     layout: GcArrayLayout,
     numbers: Vec<i64>,
-    /// The reference stack is the root set: all of it is shown to each collection, which writes back what moved.
+    /// All roots: shown to each collection, which writes back what moved.
     refs: Vec<u32>,
 }
 
 impl Machine {
     fn new(collector: BuiltinCollector, max_bytes: u64) -> Result<Machine> {
-        // 1. Types belong to an engine, and are canonical: registered twice, they are the same.
+        // 1. Types belong to an engine; registered twice, they are the same.
         let engine = Engine::default();
         let var = |storage: StorageType| FieldType::new(Mutability::Var, storage);
         let cell = StructType::new([var(RefType::ANYREF.into()), var(ValType::I64.into())]);
@@ -70,8 +67,7 @@ impl Machine {
         // 2. A heap has a collector, limits, and a source of memory. It knows the types of its objects.
         let config = HeapConfig { initial_bytes: max_bytes.min(1 << 20), max_bytes, ..HeapConfig::default() };
         let mut heap = GcHeap::new(config, collector.create(), Arc::new(MappedMemoryCreator::default()))?;
-        heap.register_type(&cell);
-        heap.register_type(&array);
+        [&cell, &array].map(|ty| heap.register_type(ty));
         let offsets: Vec<u32> = cell.as_struct().expect("a struct").fields.iter().map(|field| field.offset).collect();
         assert_eq!(offsets, [TAIL, HEAD]);
         let layout = *array.as_array().expect("an array");
@@ -98,8 +94,8 @@ impl Machine {
                 }
                 Op::DropRef => drop(self.refs.pop()),
                 Op::Cell => {
-                    // 3. Allocation may collect: operands stay on the stack of roots until it is done, and are read
-                    // after it. A new object is all zero; it is written without a barrier before the next allocation.
+                    // 3. Allocation may collect: operands are roots until it is done, and are read after it. A new
+                    // object is zero, and written without a barrier before the next allocation.
                     let new = self.heap.allocate_struct(&self.cell, &mut self.refs)?.get();
                     let (tail, head) = (self.refs.pop().expect("an operand"), self.number());
                     self.heap.store(new, TAIL, tail.to_le_bytes())?;
@@ -149,8 +145,7 @@ impl Machine {
         self.numbers.pop().expect("an operand")
     }
 
-    /// The object that the newest reference leads to. A machine whose programs are not checked beforehand would also
-    /// test its type here: `heap.is_instance`.
+    /// What the newest reference leads to. For programs that nobody checked, `heap.is_instance` would test its type.
     fn object(&self) -> Result<u32> {
         match self.refs.last() {
             Some(&object) if object != 0 => Ok(object),
@@ -174,7 +169,7 @@ fn main() -> Result<()> {
         // An array, a list of the numbers up to 100,000, newest first, and the count that got to 0.
         &[Number(5), Array, Null, Number(100_000)][..],
         &[CopyNumber(0), Cell, Number(-1), Add, CopyNumber(0), JumpIfNumber(4)],
-        // The list goes to an element of the array and back. It is reversed in place: what is left and what is done.
+        // The list goes to an element of the array and back, and is reversed in place: what is left, what is done.
         &[Number(3), Set, Number(3), Get, Null],
         &[SwapRef(1), JumpIfNull(22), CopyRef(0), Tail, SwapRef(2), SetTail, Jump(15)],
         // Its numbers are added to the 0.
@@ -185,8 +180,7 @@ fn main() -> Result<()> {
         let mut machine = Machine::new(collector, 16 << 20)?;
         for _ in 0..20 {
             assert_eq!(machine.run(&sum_of_a_list_reversed)?, 50_000 * 100_001);
-            // 6. Between runs nothing is on the stacks, so that the next collection frees everything.
-            machine.refs.clear();
+            machine.refs.clear(); // 6. Roots end with a run, and what hung on them dies.
         }
         assert!(machine.heap.stats().collections > 0);
 

@@ -51,6 +51,64 @@ use crate::space::{BlockTable, Window};
 /// A garbage-collected heap: a linear memory whose offsets are references.
 ///
 /// A plain owned value: it needs no thread, shares nothing with other heaps and is dropped without a collection.
+///
+/// What lies in it is read and written raw: references are `u32` offsets, valid until the next safe point.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::error::Trap;
+/// use tumulus::heap::{CastTarget, GcHeap, HeapConfig};
+/// use tumulus::memory::VecMemoryCreator;
+/// use tumulus::object::VMGcRef;
+/// use tumulus::store::Engine;
+/// use tumulus::types::{ArrayType, FieldType, Mutability, RefType, StorageType, SubType};
+///
+/// let engine = Engine::default();
+/// let array = |storage| SubType::new(ArrayType::new(FieldType::new(Mutability::Var, storage)));
+/// let group = engine.types().register(vec![array(StorageType::I16)])?;
+/// let numbers = engine.object_type(&group.get(0)).expect("an array type has objects");
+/// let group = engine.types().register(vec![array(RefType::ANYREF.into())])?;
+/// let references = engine.object_type(&group.get(0)).expect("an array type has objects");
+/// let collector = BuiltinCollector::default().create();
+/// let mut heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator))?;
+/// heap.register_type(&numbers);
+/// heap.register_type(&references);
+/// let layout = |ty: &tumulus::object::ObjectType| *ty.as_array().expect("an array type");
+///
+/// // Allocation is a safe point: what is to survive it is in the roots, and read from there again.
+/// let mut roots = [0_u32; 2];
+/// roots[0] = heap.allocate_array(&numbers, 4, &mut roots)?.get();
+/// roots[1] = heap.allocate_array(&references, 2, &mut roots)?.get();
+/// heap.write_ref(roots[1], 8, roots[0])?;
+///
+/// // Many elements at once.
+/// heap.array_fill(&layout(&numbers), roots[0], 1, &7_u16.to_le_bytes(), 3)?;
+/// heap.array_copy(&layout(&numbers), (roots[0], 0), (roots[0], 2), 1)?;
+/// heap.array_write(&layout(&numbers), roots[0], 3, &[1, 2])?;
+/// assert_eq!(heap.array_read(&layout(&numbers), roots[0], 0, 4)?, [7, 0, 7, 0, 7, 0, 1, 2]);
+/// let outside = heap.array_read(&layout(&numbers), roots[0], 3, 2).unwrap_err();
+/// assert_eq!(outside.trap(), Some(Trap::ArrayOutOfBounds));
+/// assert!(heap.array_bytes_mut(&layout(&references), roots[1]).is_err(), "references need the barrier");
+///
+/// // Type tests, host values, weak references, and a collection in steps.
+/// assert!(heap.is_instance(roots[0], &CastTarget::new(RefType::ARRAYREF, None))?);
+/// let reference = VMGcRef::from_raw_u32(roots[0]).expect("not null");
+/// assert!(reference.is_arrayref(&heap) && !reference.is_structref(&heap));
+/// let weak = heap.new_weak(roots[0])?;
+/// heap.allocate_extern(Box::new("host value"), &mut roots)?;
+/// roots[0] = 0;
+/// heap.collect(&mut roots)?;
+/// assert_eq!(heap.weak_target(weak), Some(heap.read_ref(roots[1], 8)?), "held by the other array");
+/// assert_eq!(heap.take_dead_payloads().len(), 1);
+/// roots[1] = 0;
+/// let collection = heap.start_collection(tumulus::collector::CycleKind::Full, &mut roots)?;
+/// let mut collection = collection.expect("there is a heap by now");
+/// while collection.step(tumulus::trace::Budget::UNLIMITED)? == tumulus::trace::Progress::More {}
+/// assert_eq!((heap.weak_target(weak), heap.stats().live_bytes), (None, 0));
+/// heap.verify(&mut roots)?;
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub struct GcHeap {
     /// Compiled code works on a copy of it. Empty under zeal, which wants to see every allocation.
     window: Window,

@@ -15,6 +15,24 @@ use crate::trace::{RootCategory, RootVisitor};
 pub const CHUNK_SLOTS: usize = 128;
 
 /// References outside the heap, by index. Every overwrite is logged if a collector asked for that.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::heap::{GcHeap, HeapConfig};
+/// use tumulus::memory::VecMemoryCreator;
+/// use tumulus::root::RootArray;
+///
+/// let collector = BuiltinCollector::default().create();
+/// let mut heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator))?;
+/// let mut table = RootArray::new();
+/// assert!(table.grow(&mut heap, 1000, 0)?, "the host has memory for them");
+/// // An `i31` is a reference like any other.
+/// assert!(table.set(&mut heap, 3, 15).is_some() && table.set(&mut heap, 1000, 15).is_none());
+/// assert!(table.fill(&mut heap, 10..20, 17).is_some() && table.copy_within(&mut heap, 3..4, 19).is_some());
+/// assert_eq!((table.get(3), table.get(18), table.get(19)), (Some(15), Some(17), Some(15)));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct RootArray {
     slots: Vec<u32>,

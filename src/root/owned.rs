@@ -7,6 +7,24 @@ use crate::heap::GcHeap;
 use crate::trace::{RootCategory, RootVisitor};
 
 /// The owned roots of one store, of one category.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::heap::{GcHeap, HeapConfig};
+/// use tumulus::memory::VecMemoryCreator;
+/// use tumulus::root::OwnedRoots;
+/// use tumulus::trace::RootCategory;
+///
+/// let collector = BuiltinCollector::default().create();
+/// let mut heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator))?;
+/// let mut owned = OwnedRoots::new(RootCategory::Owned);
+/// let owner = owned.insert(&mut heap, 15)?.expect("room");
+/// assert_eq!((owned.get(&owner), owned.len()), (Some(15), 1));
+/// assert!(owned.set(&mut heap, &owner, 17).is_some() && owned.get(&owner) == Some(17));
+/// drop(owner);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct OwnedRoots {
     category: RootCategory,

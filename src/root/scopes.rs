@@ -29,6 +29,18 @@ struct Root {
 const SHOWN_SLOTS: usize = 128;
 
 /// The stack of scoped roots.
+///
+/// ```
+/// use tumulus::root::Scopes;
+///
+/// let mut scopes = Scopes::new();
+/// let outer = scopes.push(8).expect("room");
+/// let mark = scopes.enter();
+/// let inner = scopes.push(16).expect("room");
+/// assert_eq!((scopes.get(outer), scopes.get(inner), scopes.len()), (Some(8), Some(16), 2));
+/// scopes.exit(mark);
+/// assert_eq!((scopes.get(outer), scopes.get(inner)), (Some(8), None));
+/// ```
 #[derive(Debug, Default)]
 pub struct Scopes {
     roots: Vec<Root>,

@@ -346,6 +346,33 @@ fn outside(offset: usize, len: usize) -> Misuse {
 }
 
 /// The elements of an array as numbers: a slice that need not be aligned.
+///
+/// ```
+/// use tumulus::store::{ArrayRef, ArrayRefPre, ArrayView, Engine, Store};
+/// use tumulus::types::{ArrayType, FieldType, Mutability, SubType, ValType};
+///
+/// let engine = Engine::default();
+/// let ty = ArrayType::new(FieldType::new(Mutability::Var, ValType::F64.into()));
+/// let ty = engine.types().register(vec![SubType::new(ty)])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// let ty = ArrayRefPre::new(&mut store, &ty)?;
+/// let array = ArrayRef::from_slice(&mut store, &ty, &[0.5, 1.5, 2.5])?;
+///
+/// let mut view = array.view_mut::<f64, _>(&mut store)?;
+/// assert_eq!(view.set(1, 7.0), Some(()));
+/// assert_eq!(view.set(3, 7.0), None);
+/// let mut last = view.range(2..3).expect("there are three");
+/// last.copy_from_slice(&[9.0])?;
+///
+/// let view: ArrayView<'_, f64> = array.view(&store)?;
+/// assert_eq!((view.len(), view.get(2), view.get(3)), (3, Some(9.0), None));
+/// let mut pair = [0.0; 2];
+/// view.copy_to_slice(1, &mut pair)?;
+/// assert_eq!(pair, [7.0, 9.0]);
+/// assert_eq!(view.iter().rev().next(), Some(9.0));
+/// assert!(array.view::<u64, _>(&store).is_err(), "floats are no integers");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct ArrayView<'a, N> {
     bytes: &'a [u8],

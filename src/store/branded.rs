@@ -13,7 +13,7 @@ use super::array_data::ArrayView;
 use super::field::{Elements, Field, FieldValue};
 use super::typed_struct::{FieldValues, TypedStruct};
 use super::{AnyRef, ArrayRef, ArrayRefPre, ArrayViewMut, AsContextMut, Number, RefKind, Rooted, StoreOpaque};
-use super::{StructRef, SubKind};
+use super::{OwnedRooted, StructRef, SubKind};
 use crate::error::Result;
 use crate::object::VMGcRef;
 use crate::types::RefType;
@@ -202,6 +202,16 @@ impl<'b> BrandedHeap<'b> {
     /// If the handle is stale or of another store.
     #[inline]
     pub fn unroot<K: RefKind>(&self, handle: &Rooted<K>) -> Result<Branded<'b, K>> {
+        let raw = handle.raw_in(self.store)?;
+        Branded::from_raw(raw).ok_or_else(|| super::slot::outside(raw).into())
+    }
+
+    /// The reference behind an owned handle.
+    ///
+    /// # Errors
+    /// If the handle is one of another store.
+    #[inline]
+    pub fn unroot_owned<K: RefKind>(&self, handle: &OwnedRooted<K>) -> Result<Branded<'b, K>> {
         let raw = handle.raw_in(self.store)?;
         Branded::from_raw(raw).ok_or_else(|| super::slot::outside(raw).into())
     }

@@ -28,6 +28,26 @@ pub struct StoreContext<'a, T>(pub(super) &'a StoreInner<T>);
 pub struct StoreContextMut<'a, T>(pub(super) &'a mut StoreInner<T>);
 
 /// What a host function gets: exclusive access to the store that called it.
+///
+/// ```
+/// use tumulus::store::{AsContext, AsContextMut, Caller, Engine, ExternRef, Func, Store};
+///
+/// /// Takes a store, a reference to one, or what a host function got.
+/// fn count(mut context: impl AsContextMut<Data = u32>) -> u32 {
+///     *context.as_context_mut().data_mut() += 1;
+///     *context.as_context().data()
+/// }
+///
+/// let mut store = Store::new(&Engine::default(), 0);
+/// assert_eq!(count(&mut store), 1);
+/// let func = Func::wrap(&mut store, |mut caller: Caller<'_, u32>| {
+///     caller.gc()?;
+///     Ok::<_, tumulus::error::Error>((count(&mut caller), caller.heap_stats().collections))
+/// })?;
+/// let called = func.typed::<(), (u32, u64)>(&store)?.call(&mut store, ())?;
+/// assert_eq!(called, (2, 0), "nothing was allocated that could be collected");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Caller<'a, T>(pub(super) StoreContextMut<'a, T>);
 

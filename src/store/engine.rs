@@ -11,6 +11,24 @@ use crate::object::ObjectType;
 use crate::types::{ConcreteType, RegisteredType, TypeRegistry};
 
 /// Settings and types, shared by modules and stores. Cloning gives another handle to the same engine.
+///
+/// ```
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::heap::HeapConfig;
+/// use tumulus::store::{Config, Engine};
+/// use tumulus::types::{StructType, SubType};
+///
+/// let mut config = Config::new();
+/// config.collector(BuiltinCollector::MarkRegion).heap(HeapConfig { max_bytes: 64 << 20, ..HeapConfig::default() });
+/// let engine = Engine::new(&config)?;
+/// let unit = engine.types().register(vec![SubType::new(StructType::new([]))])?.get(0);
+/// let object = engine.object_type(&unit).expect("a struct type has objects");
+/// assert_eq!(object.as_struct().map(|layout| layout.size), Some(8));
+/// assert!(Engine::default().object_type(&unit).is_none(), "a type of another engine");
+/// config.heap(HeapConfig { max_bytes: 1, ..HeapConfig::default() });
+/// assert!(Engine::new(&config).is_err());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Engine {
     inner: Arc<Inner>,

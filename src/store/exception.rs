@@ -9,6 +9,26 @@ use super::{AsContext, AsContextMut, OwnedRooted, Rooted, StoreOpaque, Tag, Val}
 use crate::error::{Cause, Corruption, Error, Exception, Misuse, Result};
 
 /// Marks handles to exceptions.
+///
+/// ```
+/// use tumulus::store::{Engine, ExnRef, Func, Store, Tag, TagType, Val};
+/// use tumulus::types::{FuncType, ValType};
+///
+/// let engine = Engine::default();
+/// let mut store = Store::new(&engine, ());
+/// let ty = TagType::new(&engine, FuncType::new([ValType::I32], []))?;
+/// let tag = Tag::new(&mut store, &ty)?;
+/// let throw = Func::new(&mut store, FuncType::new([], []), move |mut caller, _, _| {
+///     let exception = ExnRef::new(&mut caller, &tag, &[Val::I32(404)])?;
+///     Err(exception.to_error(&mut caller)?)
+/// })?;
+///
+/// let error = throw.call(&mut store, &[], &mut []).unwrap_err();
+/// let exception = ExnRef::of_error(&mut store, &error)?.expect("thrown above");
+/// assert_eq!(exception.tag(&store)?, tag);
+/// assert_eq!(exception.values(&mut store)?[0].i32(), Some(404));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ExnRef(());
 

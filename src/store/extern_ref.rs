@@ -7,6 +7,21 @@ use crate::error::Result;
 use crate::object::VMGcRef;
 
 /// Marks handles to host values.
+///
+/// ```
+/// use tumulus::store::{AnyRef, Engine, ExternRef, I31, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let counter = ExternRef::new(&mut store, 41_u64)?;
+/// if let Some(count) = counter.data_mut(&mut store)?.and_then(|value| value.downcast_mut::<u64>()) {
+///     *count += 1;
+/// }
+/// assert_eq!(counter.data(&store)?.and_then(|value| value.downcast_ref()), Some(&42_u64));
+/// // An internal reference made external has no host value.
+/// let small = AnyRef::from_i31(&mut store, I31::wrapping_u32(1))?;
+/// assert!(ExternRef::convert_any(&mut store, &small)?.data(&store)?.is_none());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ExternRef(());
 

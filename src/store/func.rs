@@ -23,6 +23,31 @@ const HOST_DEPTH_MAX: usize = 128;
 type RawValues = Vec<RawVal>;
 
 /// A handle to a function of a store.
+///
+/// ```
+/// use tumulus::error::{Error, Trap};
+/// use tumulus::store::{Caller, Engine, Func, Store, Val};
+/// use tumulus::types::{FuncType, ValType};
+///
+/// let mut store = Store::new(&Engine::default(), 10);
+/// // From a closure, whose types are the function's.
+/// let add = Func::wrap(&mut store, |mut caller: Caller<'_, i32>, a: i32, b: i64| {
+///     *caller.data_mut() += a;
+///     i64::from(*caller.data()) + b
+/// })?;
+/// assert_eq!(add.ty(&store), FuncType::new([ValType::I32, ValType::I64], [ValType::I64]));
+/// // With values that are checked each time, or with static types that are checked once.
+/// let mut results = [Val::I64(0)];
+/// add.call(&mut store, &[Val::I32(1), Val::I64(100)], &mut results)?;
+/// assert_eq!(results[0].i64(), Some(111));
+/// let typed = add.typed::<(i32, i64), i64>(&store)?;
+/// assert_eq!(typed.call(&mut store, (1, 100))?, 112);
+/// assert!(add.typed::<(i32, i32), i64>(&store).is_err());
+/// // Of any type, and with failures.
+/// let trap = Func::new(&mut store, FuncType::new([], []), |_, _, _| Err(Error::from(Trap::Unreachable)))?;
+/// assert_eq!(trap.call(&mut store, &[], &mut []).unwrap_err().trap(), Some(Trap::Unreachable));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Func {
     store: StoreId,

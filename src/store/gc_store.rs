@@ -308,6 +308,28 @@ impl VMStructRef {
 impl VMArrayRef {
     /// The number of elements that the array says it has.
     ///
+    /// ```
+    /// use tumulus::object::GcArrayLayout;
+    /// use tumulus::store::{ArrayRefPre, AutoAssertNoGc, Engine, GcStore, Store, Val};
+    /// use tumulus::types::{ArrayType, FieldType, Mutability, RefType, SubType};
+    ///
+    /// let engine = Engine::default();
+    /// let element = FieldType::new(Mutability::Var, RefType::ANYREF.into());
+    /// let ty = engine.types().register(vec![SubType::new(ArrayType::new(element))])?.get(0);
+    /// let layout = GcArrayLayout::new(element);
+    ///
+    /// let mut store = Store::new(&engine, ());
+    /// let ty = ArrayRefPre::new(&mut store, &ty)?;
+    /// let array = GcStore::new(&mut store).alloc_array(&ty, 2)?;
+    /// let mut no_gc = AutoAssertNoGc::new(&mut store);
+    /// assert_eq!(array.len(&mut no_gc), 2);
+    /// let itself = no_gc.root(array.as_gc_ref())?;
+    /// array.write_elem(&mut no_gc, &layout, &element.storage, 1, Val::AnyRef(Some(itself)))?;
+    /// let read = array.read_elem(&mut no_gc, &layout, &element.storage, 1).any_ref().flatten().expect("not null");
+    /// assert_eq!(no_gc.gc_ref(&read)?, *array.as_gc_ref());
+    /// # Ok::<(), tumulus::error::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// If it is not inside the heap.
     #[must_use]

@@ -132,6 +132,20 @@ pub(super) fn host_memory(asked: u64) -> OutOfMemory {
 }
 
 /// A handle to a global of a store.
+///
+/// ```
+/// use tumulus::store::{Engine, Global, GlobalType, Store, Val};
+/// use tumulus::types::{Mutability, ValType};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let ty = GlobalType::new(ValType::I32, Mutability::Var);
+/// assert_eq!(ty.to_string(), "(global (mut i32))");
+/// let global = Global::new(&mut store, ty, Val::I32(1))?;
+/// global.set(&mut store, Val::I32(2))?;
+/// assert_eq!((global.get(&mut store).i32(), global.ty(&store)), (Some(2), ty));
+/// assert!(global.set(&mut store, Val::I64(2)).is_err());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Global {
     store: StoreId,

@@ -10,6 +10,30 @@ use crate::object::{VMGcKind, VMGcRef};
 use crate::types::{CompositeKind, HeapType, RefType};
 
 /// Marks handles to any object or `i31`.
+///
+/// ```
+/// use tumulus::store::{AnyRef, ArrayRef, Engine, EqRef, ExternRef, I31, Rooted, Store, StructRef, StructRefPre};
+/// use tumulus::types::{HeapType, StructType, SubType};
+///
+/// let engine = Engine::default();
+/// let unit = engine.types().register(vec![SubType::new(StructType::new([]))])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// let unit = StructRefPre::new(&mut store, &unit)?;
+///
+/// let any = StructRef::new_default(&mut store, &unit)?.to_anyref();
+/// assert!(any.is_struct(&store)? && any.is_eqref(&store)? && !any.is_array(&store)? && !any.is_i31(&store)?);
+/// assert!(any.matches_ty(&store, unit.ty().heap_type())?);
+/// let object: Rooted<StructRef> = any.as_struct(&store)?.expect("a struct");
+/// assert!(any.cast::<ArrayRef>(&store)?.is_none());
+/// assert!(Rooted::ref_eq(&store, &object.upcast::<EqRef>(), &any.as_eqref(&store)?.expect("as every struct"))?);
+///
+/// let small = AnyRef::from_i31(&mut store, I31::wrapping_u32(9))?;
+/// assert_eq!(small.ty(&store)?, HeapType::I31);
+/// let host = ExternRef::new(&mut store, 1)?;
+/// let internal = AnyRef::convert_extern(&mut store, &host)?;
+/// assert!(!internal.is_eqref(&store)?);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AnyRef(());
 
@@ -18,10 +42,66 @@ pub struct AnyRef(());
 pub struct EqRef(());
 
 /// Marks handles to structs.
+///
+/// ```
+/// use tumulus::store::{Engine, Store, StructRef, StructRefPre, Val};
+/// use tumulus::types::{FieldType, Mutability, StorageType, StructType, SubType, ValType};
+///
+/// let engine = Engine::default();
+/// let fields = [(Mutability::Var, StorageType::I8), (Mutability::Const, ValType::F64.into())];
+/// let ty = StructType::new(fields.map(|(mutability, storage)| FieldType::new(mutability, storage)));
+/// let ty = engine.types().register(vec![SubType::new(ty)])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// let pre = StructRefPre::new(&mut store, &ty)?;
+///
+/// let object = StructRef::new(&mut store, &pre, &[Val::I32(-1), Val::from(0.5)])?;
+/// assert_eq!(object.ty(&store)?, ty);
+/// // Narrow fields keep the low bits and are read zero-extended.
+/// assert_eq!(object.field(&mut store, 0)?.i32(), Some(0xFF));
+/// object.set_field(&mut store, 0, Val::I32(7))?;
+/// assert!(object.set_field(&mut store, 1, Val::from(1.5)).is_err(), "immutable");
+/// assert!(object.set_field(&mut store, 0, Val::from(1.5)).is_err(), "of another type");
+/// assert_eq!(object.fields(&mut store)?.len(), 2);
+/// assert_eq!(StructRef::new_default(&mut store, &pre)?.field(&mut store, 1)?.f64(), Some(0.0));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StructRef(());
 
 /// Marks handles to arrays.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{ArrayRef, ArrayRefPre, Engine, Memory, Store, Val};
+/// use tumulus::types::{ArrayType, FieldType, Mutability, SubType, ValType};
+///
+/// let engine = Engine::default();
+/// let ty = ArrayType::new(FieldType::new(Mutability::Var, ValType::I32.into()));
+/// let ty = engine.types().register(vec![SubType::new(ty)])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// let pre = ArrayRefPre::new(&mut store, &ty)?;
+///
+/// // One element at a time, as values.
+/// let ones = ArrayRef::new(&mut store, &pre, Val::I32(1), 4)?;
+/// ones.set(&mut store, 2, Val::I32(5))?;
+/// assert_eq!((ones.get(&mut store, 2)?.i32(), ones.len(&store)?), (Some(5), 4));
+/// assert!(ones.get(&mut store, 4).is_err());
+/// let pair = ArrayRef::new_fixed(&mut store, &pre, &[Val::I32(8), Val::I32(9)])?;
+///
+/// // Many at a time: from an array, as numbers, as bytes, to and from a memory.
+/// ones.copy_from_array(&mut store, 0, &pair, 0, 2)?;
+/// assert_eq!(ones.view::<i32, _>(&store)?.iter().collect::<Vec<_>>(), [8, 9, 5, 1]);
+/// ones.view_mut::<i32, _>(&mut store)?.map_in_place(|number| 2 * number);
+/// ones.fill(&mut store, 3, Val::I32(-1), 1)?;
+/// assert_eq!(ones.bytes(&store)?[12..], [0xFF; 4]);
+/// assert_eq!(ones.load::<u16>(&store, 11)?, 0xFF00, "aligned or not");
+/// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+/// ones.copy_to_memory(&mut store, 1, &memory, 100, 2)?;
+/// assert_eq!(memory.data(&store)[100..108], [18, 0, 0, 0, 10, 0, 0, 0]);
+/// pair.copy_from_memory(&mut store, 0, &memory, 104, 1)?;
+/// assert_eq!(pair.elems(&mut store)?[0].i32(), Some(10));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ArrayRef(());
 

@@ -122,6 +122,25 @@ pub type MemoryGuest<'a> = GuestBytes<'a>;
 ///
 /// A memory that a module declares as shared is one of its store like any other: all instances of the store can share
 /// it, and no other thread gets at it.
+///
+/// ```
+/// use tumulus::guest::GuestMemory;
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{Engine, Memory, Store};
+///
+/// let mut store = Store::new(&Engine::default(), "data");
+/// let memory = Memory::new(&mut store, MemoryType::new(1, Some(2)))?;
+/// memory.write(&mut store, 10, b"bytes").expect("inside");
+/// assert!(memory.write(&mut store, 65_534, b"bytes").is_err(), "all or nothing");
+/// assert_eq!(&memory.data(&store)[10..15], b"bytes");
+/// let (bytes, data) = memory.data_and_store_mut(&mut store);
+/// bytes[0] = data.len() as u8;
+/// assert_eq!(memory.grow(&mut store, 1)?, 1);
+/// assert_eq!((memory.size(&store), memory.data_size(&store)), (2, 2 * 65_536));
+/// let (guest, _) = memory.guest(&mut store);
+/// assert_eq!(guest.ptr::<u8>(0).read()?, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     store: StoreId,

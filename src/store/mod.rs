@@ -119,6 +119,29 @@ use crate::trace::{RootCategory, RootSource};
 /// A heap and everything that instances in it can refer to, with the embedder's own `T`.
 ///
 /// `Send` if `T` is. Dropped without a collection; host payloads are dropped with it, and no finaliser runs.
+///
+/// ```
+/// use tumulus::store::{Engine, ExternRef, RootScope, Store};
+/// use tumulus::trace::RootCategory;
+///
+/// let engine = Engine::default();
+/// let mut store = Store::new(&engine, vec!["mine"]);
+/// store.data_mut().push("too");
+/// assert!(store.engine().same(&engine));
+/// for i in 0..10 {
+///     let mut scope = RootScope::new(&mut store);
+///     ExternRef::new(&mut scope, i)?;
+/// }
+/// let kept = ExternRef::new(&mut store, 10)?.to_owned_rooted(&mut store)?;
+/// assert_eq!(store.root_counts()[RootCategory::Owned as usize], 1);
+/// store.gc()?;
+/// store.verify()?;
+/// let stats = store.heap_stats();
+/// assert_eq!((stats.collections, stats.extern_payloads), (1, 1));
+/// drop(kept);
+/// assert_eq!(store.into_data(), ["mine", "too"]);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub struct Store<T> {
     inner: Box<StoreInner<T>>,
 }

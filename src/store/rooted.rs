@@ -231,6 +231,20 @@ impl<C: AsContextMut> AsContextMut for RootScope<C> {
     }
 }
 
+impl<'a, C: AsContextMut> From<&'a RootScope<C>> for StoreContext<'a, C::Data> {
+    #[inline]
+    fn from(scope: &'a RootScope<C>) -> StoreContext<'a, C::Data> {
+        scope.as_context()
+    }
+}
+
+impl<'a, C: AsContextMut> From<&'a mut RootScope<C>> for StoreContextMut<'a, C::Data> {
+    #[inline]
+    fn from(scope: &'a mut RootScope<C>) -> StoreContextMut<'a, C::Data> {
+        scope.as_context_mut()
+    }
+}
+
 impl<C: AsContextMut> fmt::Debug for RootScope<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RootScope").field("mark", &self.mark).finish_non_exhaustive()

@@ -149,6 +149,23 @@ fn growth(current: u64, desired: u64, maximum: u64) -> Growth {
 }
 
 /// A handle to a table of a store.
+///
+/// ```
+/// use tumulus::store::{AnyRef, Engine, I31, Store, Table, TableType, Val};
+/// use tumulus::types::RefType;
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let ty = TableType::new(RefType::I31REF, 1, Some(3));
+/// assert_eq!(ty.to_string(), "(table 1 3 i31ref)");
+/// let table = Table::new(&mut store, ty, Val::null_any_ref())?;
+/// let seven = AnyRef::from_i31(&mut store, I31::wrapping_u32(7))?;
+/// assert_eq!(table.grow(&mut store, 2, seven.into())?, 1);
+/// assert!(table.grow(&mut store, 1, seven.into()).is_err());
+/// table.set(&mut store, 0, seven.into())?;
+/// assert!(table.get(&mut store, 0).is_some() && table.get(&mut store, 3).is_none());
+/// assert_eq!(table.size(&store), 3);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Table {
     store: StoreId,

@@ -134,7 +134,9 @@ impl<A: WasmTy> WasmParams for A {
     }
 
     fn into_vals(self) -> Values {
-        SmallVec::from_iter([self.into_val()])
+        let mut values = Values::new();
+        values.push(self.into_val());
+        values
     }
 }
 
@@ -173,14 +175,16 @@ fn return_vals(values: &Values, results: &mut [Val]) -> Result<()> {
 macro_rules! arities {
     ($(($($name:ident)*))*) => {
         $(
-            #[allow(non_snake_case, unused_variables, reason = "names serve as types and values; some arities are empty")]
+            #[allow(non_snake_case, unused_mut, unused_variables, reason = "names serve as types and values; some arities are empty")]
             impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {
                 fn types() -> Vec<ValType> {
                     vec![$($name::ty()),*]
                 }
                 fn into_vals(self) -> Values {
                     let ($($name,)*) = self;
-                    SmallVec::from_iter([$($name.into_val()),*])
+                    let mut values = Values::new();
+                    $(values.push($name.into_val());)*
+                    values
                 }
             }
 

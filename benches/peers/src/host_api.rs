@@ -13,7 +13,9 @@ use tumulus::object::ObjectType;
 use tumulus::store::{
     AnyRef, ArrayRef, ArrayRefPre, BrandedHeap, ExternRef, RootScope, Rooted, Store, StructRef, StructRefPre, Val,
 };
-use tumulus::types::{ArrayType, FieldType, Mutability, RefType, RegisteredType, StorageType, StructType, SubType, ValType};
+use tumulus::types::{
+    ArrayType, FieldType, Mutability, RefType, RegisteredType, StorageType, StructType, SubType, ValType,
+};
 
 /// Operations in one scope, and between two looks at the clock.
 const OPERATIONS: u32 = 64;
@@ -600,9 +602,18 @@ fn scoped_root() -> wasmtime::Result<Row<'static>> {
             black_box(ours(black_box(&object).to_rooted(&mut scope)));
         }
     };
+    let (mut store, pre, _) = our_store();
+    let object = ours(our_object(&mut store, &pre).to_owned_rooted(&mut store));
+    let branded = move || {
+        for _ in 0..SCOPES * OPERATIONS {
+            BrandedHeap::enter(&mut store, |heap| {
+                black_box(ours(heap.unroot_owned(black_box(&object))));
+            });
+        }
+    };
     Ok(Row {
         name: "scope with one root",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked))],
+        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("branded", Box::new(branded))],
     })
 }
 
