@@ -45,9 +45,11 @@ pub struct CollectionEvent {
     pub times: PauseTimes,
 }
 
+type Tell = Box<dyn FnMut(&CollectionEvent) + Send>;
+
 /// Who is told, if there is anybody.
 #[derive(Default)]
-pub(super) struct Observer(Option<Box<dyn FnMut(&CollectionEvent) + Send>>);
+pub(super) struct Observer(Option<Tell>);
 
 impl Observer {
     pub(super) fn tell(&mut self, event: &CollectionEvent) {

@@ -17,7 +17,7 @@ impl Run for Interpreted {
     }
 
     fn told(&mut self) -> Told {
-        Told { pause_max: Some(self.store.heap_stats().pause_max) }
+        Told { pause_max: Some(self.store.heap_stats().times.longest) }
     }
 }
 

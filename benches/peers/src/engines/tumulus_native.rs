@@ -14,7 +14,7 @@ impl Run for Native {
     }
 
     fn told(&mut self) -> Told {
-        Told { pause_max: Some(self.0.machine().heap.stats().pause_max) }
+        Told { pause_max: Some(self.0.machine().heap.stats().times.longest) }
     }
 }
 
