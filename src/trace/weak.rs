@@ -35,7 +35,9 @@ pub trait WeakEntries {
     /// addition, and tells whether that was anything; if not, every entry knows where its object lies now, or has been
     /// cleared, and the places of dead objects may be used again.
     ///
-    /// Entries are asked in index order. Their objects are those in `scope`.
+    /// Those entries are asked that may name objects in `scope`, in index order. The value of an ephemeron is shown as a
+    /// chunk of a root array is, of one slot: `tracer` may ask to be told of its next overwrite, need not want to see it
+    /// unwritten, and is told if the entry goes because its key is dead.
     ///
     /// # Errors
     /// Those of `tracer`.
