@@ -86,7 +86,6 @@ fn steps_follow_ephemerons_a_part_at_a_time() {
             let mut cycle = started.expect("a heap with objects");
             let ended = (0..give_up).any(|_| cycle.step(Budget(1)).unwrap() == Progress::Done);
             steps = cycle.report().steps;
-            drop(cycle);
             assert_eq!(chain_length(&fixture, &table), 500, "{collector}, given up after {give_up} steps");
             if ended {
                 break;

@@ -8,28 +8,14 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use super::GcHeap;
 use super::weak_table::no_memory;
-use crate::error::{Misuse, OutOfMemory, Result};
+use crate::error::OutOfMemory;
 
 /// The end of a chain. There are never as many pairs.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Buckets of the first pair.
 const BUCKETS_MIN: usize = 16;
-
-/// The owner of a table of ephemerons in a heap. The table ends with it: it keeps nothing alive any more, and its room is
-/// used again from the next collection on at the latest. Dropping it is a decrement, on whatever thread.
-#[derive(Debug)]
-pub struct EphemeronTable {
-    token: Arc<Token>,
-}
-
-/// Names a table. The heap holds one too, and knows from their count whether the owner is there.
-#[derive(Debug)]
-struct Token {
-    index: u32,
-}
 
 /// A pair, or a free place for one.
 #[derive(Debug)]
@@ -66,13 +52,18 @@ pub(super) enum PairState {
     Ready,
 }
 
+/// A table, or a free place for one.
 #[derive(Debug)]
 struct Table {
-    /// `None` where there is no table.
+    /// The heap's own of the two tokens that there are of a table with an owner: its count tells whether there is one.
     token: Option<Arc<Token>>,
     first: u32,
     len: usize,
 }
+
+/// Names a table by its index.
+#[derive(Debug)]
+pub(super) struct Token(u32);
 
 /// All ephemerons of a heap.
 #[derive(Debug)]
@@ -151,7 +142,7 @@ impl Ephemerons {
         self.buckets.first.get(self.buckets.of(key)).copied().unwrap_or(NONE)
     }
 
-    fn find(&self, table: u32, key: u32) -> Option<u32> {
+    pub(super) fn find(&self, table: u32, key: u32) -> Option<u32> {
         let mut id = self.first_in_bucket(key);
         while let Some(pair) = self.pair(id) {
             if pair.key == key && pair.table == table {
@@ -163,7 +154,7 @@ impl Ephemerons {
     }
 
     /// Notes that a pair is not as the last cycle saw it.
-    fn note_written(&mut self, id: u32) {
+    pub(super) fn note_written(&mut self, id: u32) {
         let Some(pair) = self.pairs.get_mut(id as usize) else { return };
         pair.armed = false;
         if !core::mem::replace(&mut pair.is_in_born, true) {
@@ -172,7 +163,7 @@ impl Ephemerons {
     }
 
     /// Makes room for one more pair, and for whatever may become of it.
-    fn reserve(&mut self) -> Result<(), OutOfMemory> {
+    pub(super) fn reserve(&mut self) -> Result<(), OutOfMemory> {
         let Ephemerons { pairs, free, born, buckets, .. } = self;
         let count = pairs.len() + usize::from(free.is_empty());
         let reserved = pairs.try_reserve(count - pairs.len()).and_then(|()| free.try_reserve(count - free.len()));
@@ -198,7 +189,7 @@ impl Ephemerons {
     }
 
     /// Adds a pair to the table `table`, which has none of this key. There must be room.
-    fn add(&mut self, table: u32, key: u32, value: u32) {
+    pub(super) fn add(&mut self, table: u32, key: u32, value: u32) {
         let Some(owner) = self.tables.get_mut(table as usize) else { return };
         let next_in_table = owner.first;
         let pair = Pair {
@@ -293,43 +284,9 @@ impl Ephemerons {
         }
     }
 
-    /// A pair of a table whose owner is gone, from the table `from` on, which moves on; tables without pairs are given up.
-    pub(super) fn next_orphan(&mut self, from: &mut usize) -> Option<u32> {
-        while let Some(table) = self.tables.get_mut(*from) {
-            // The heap's own token is one.
-            if table.token.as_ref().is_some_and(|token| Arc::strong_count(token) == 1) {
-                if table.first != NONE {
-                    return Some(table.first);
-                }
-                table.token = None;
-                self.free_tables.extend(u32::try_from(*from));
-            }
-            *from += 1;
-        }
-        None
-    }
-
-    /// The index of a table of this heap.
-    fn index_of(&self, table: &EphemeronTable) -> Result<u32, Misuse> {
-        let index = table.token.index;
-        let token = self.tables.get(index as usize).and_then(|known| known.token.as_ref());
-        token.filter(|token| Arc::ptr_eq(token, &table.token)).map(|_| index).ok_or(Misuse::ForeignHandle)
-    }
-}
-
-/// A pair's value as long as its key lives. A key belongs to each table of its own; an `i31` never dies, and one of the
-/// same number is the same key.
-impl GcHeap {
-    /// A new table of ephemerons, without any.
-    ///
-    /// # Errors
-    /// If the host has no memory, or the heap is damaged.
-    pub fn new_ephemeron_table(&mut self) -> Result<EphemeronTable> {
-        let Ephemerons { tables, free_tables, .. } = &self.weak.ephemerons;
-        if free_tables.is_empty() && tables.len() == tables.capacity() {
-            self.remove_orphans()?;
-        }
-        let Ephemerons { tables, free_tables, .. } = &mut self.weak.ephemerons;
+    /// A new table, by the token of its owner.
+    pub(super) fn add_table(&mut self) -> Result<Arc<Token>, OutOfMemory> {
+        let Ephemerons { tables, free_tables, .. } = self;
         let index = match free_tables.pop() {
             Some(index) => index,
             None => {
@@ -341,82 +298,37 @@ impl GcHeap {
                 index
             }
         };
-        let token = Arc::new(Token { index });
+        let token = Arc::new(Token(index));
         if let Some(table) = tables.get_mut(index as usize) {
             table.token = Some(Arc::clone(&token));
         }
-        Ok(EphemeronTable { token })
+        Ok(token)
     }
 
-    /// Takes away the pairs of tables whose owners are gone.
-    fn remove_orphans(&mut self) -> Result<()> {
-        let mut from = 0;
-        while let Some(id) = self.weak.ephemerons.next_orphan(&mut from) {
-            self.log_ephemeron(id)?;
-            self.weak.ephemerons.remove(id);
+    /// Whether the next table needs memory of the host.
+    pub(super) fn is_full_of_tables(&self) -> bool {
+        self.free_tables.is_empty() && self.tables.len() == self.tables.capacity()
+    }
+
+    /// The index of a table and how many pairs it has; `None` if it is one of another heap.
+    pub(super) fn table(&self, token: &Arc<Token>) -> Option<(u32, usize)> {
+        let table = self.tables.get(token.0 as usize)?;
+        let known = table.token.as_ref()?;
+        Arc::ptr_eq(known, token).then_some((token.0, table.len))
+    }
+
+    /// A pair of a table whose owner is gone, from the table `from` on, which moves on; tables without pairs are given up.
+    pub(super) fn next_orphan(&mut self, from: &mut usize) -> Option<u32> {
+        while let Some(table) = self.tables.get_mut(*from) {
+            if table.token.as_ref().is_some_and(|token| Arc::strong_count(token) == 1) {
+                if table.first != NONE {
+                    return Some(table.first);
+                }
+                table.token = None;
+                self.free_tables.extend(u32::try_from(*from));
+            }
+            *from += 1;
         }
-        Ok(())
-    }
-
-    /// Tells the collector, if it asked for that, that a pair's value is about to be overwritten.
-    fn log_ephemeron(&mut self, id: u32) -> Result<()> {
-        match self.weak.ephemerons.pair(id).filter(|pair| pair.armed).map(|pair| pair.value) {
-            Some(value) => Ok(self.log_roots(&[value])?),
-            None => Ok(()),
-        }
-    }
-
-    /// Lets the key keep the value alive, both raw references; gives the value that it kept alive before. A value may be
-    /// null.
-    ///
-    /// # Errors
-    /// If the table is one of another heap, a reference leads to no object, or the host has no memory.
-    pub fn insert_ephemeron(&mut self, table: &EphemeronTable, key: u32, value: u32) -> Result<Option<u32>> {
-        let index = self.weak.ephemerons.index_of(table)?;
-        self.check_reference(key)?;
-        if value != 0 {
-            self.check_reference(value)?;
-        }
-        let Some(id) = self.weak.ephemerons.find(index, key) else {
-            self.weak.ephemerons.reserve()?;
-            self.weak.ephemerons.add(index, key, value);
-            return Ok(None);
-        };
-        self.log_ephemeron(id)?;
-        self.weak.ephemerons.note_written(id);
-        Ok(self.weak.ephemerons.pair_mut(id).map(|pair| core::mem::replace(&mut pair.value, value)))
-    }
-
-    /// The value that the key keeps alive. Root it before the next safe point.
-    ///
-    /// # Errors
-    /// If the table is one of another heap.
-    pub fn ephemeron_value(&self, table: &EphemeronTable, key: u32) -> Result<Option<u32>, Misuse> {
-        let ephemerons = &self.weak.ephemerons;
-        let id = ephemerons.find(ephemerons.index_of(table)?, key);
-        Ok(id.and_then(|id| ephemerons.pair(id)).map(|pair| pair.value))
-    }
-
-    /// Takes the key out of the table and gives the value that it kept alive.
-    ///
-    /// # Errors
-    /// If the table is one of another heap, or the collector finds that the value leads to no object.
-    pub fn remove_ephemeron(&mut self, table: &EphemeronTable, key: u32) -> Result<Option<u32>> {
-        let index = self.weak.ephemerons.index_of(table)?;
-        let Some(id) = self.weak.ephemerons.find(index, key) else { return Ok(None) };
-        self.log_ephemeron(id)?;
-        let value = self.weak.ephemerons.pair(id).map(|pair| pair.value);
-        self.weak.ephemerons.remove(id);
-        Ok(value)
-    }
-
-    /// How many keys the table has, as far as no collection has found them dead.
-    ///
-    /// # Errors
-    /// If the table is one of another heap.
-    pub fn ephemeron_count(&self, table: &EphemeronTable) -> Result<usize, Misuse> {
-        let ephemerons = &self.weak.ephemerons;
-        let index = ephemerons.index_of(table)?;
-        Ok(ephemerons.tables.get(index as usize).map_or(0, |table| table.len))
+        None
     }
 }

@@ -15,6 +15,7 @@ mod cast;
 mod collect;
 mod config;
 mod ephemeron_cycle;
+mod ephemeron_table;
 mod ephemerons;
 mod exception;
 mod extern_table;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 pub use cast::CastTarget;
 pub use collect::Collection;
 pub use config::HeapConfig;
-pub use ephemerons::EphemeronTable;
+pub use ephemeron_table::EphemeronTable;
 pub use observer::{CollectionEvent, PauseTimes};
 pub use stats::HeapStats;
 

@@ -105,8 +105,8 @@ impl<'a, T> StoreContextMut<'a, T> {
     /// If memory that the collection needs is refused, or the heap is damaged.
     pub fn gc(&mut self) -> Result<()> {
         let collected = self.0.opaque.collect();
-        self.run_finalizers()?;
-        collected
+        let finalized = self.run_finalizers();
+        collected.and(finalized.map(|_| ()))
     }
 
     /// All of the store but the embedder's data.

@@ -106,8 +106,10 @@ impl<T> StoreInner<T> {
         if waiting == 0 || self.finalizers.is_running { Ok(0) } else { self.run_waiting(waiting) }
     }
 
+    /// Runs the first `waiting` finalisers; none if the heap is damaged, where objects may be anything.
     #[cold]
     fn run_waiting(&mut self, waiting: usize) -> Result<usize> {
+        self.opaque.heap.damage().map_or(Ok(()), Err)?;
         let running = Running::new(self);
         for _ in 0..waiting {
             let Some((id, raw)) = running.store.opaque.heap.take_finalizable()? else { break };

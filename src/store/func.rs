@@ -177,10 +177,8 @@ impl Func {
         });
         inner.opaque.spare_values = values;
         // The results are rooted now.
-        if inner.opaque.host_depth == 0 {
-            inner.finalize()?;
-        }
-        taken
+        let finalized = if inner.opaque.host_depth == 0 { inner.finalize() } else { Ok(0) };
+        taken.and(finalized.map(|_| ()))
     }
 
     fn call_raw<T>(self, inner: &mut StoreInner<T>, params: &[Val], values: &mut RawValues) -> Result<()> {

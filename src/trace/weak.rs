@@ -6,10 +6,9 @@
 //! ephemerons hang together.
 
 use super::scan::Scan;
-use super::work_list::WorkList;
 use super::{Budget, Progress, RootVisitor};
 use crate::error::Corruption;
-use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
+use crate::object::{self, VMGcRef};
 
 /// Which objects a cycle decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,9 @@ pub trait WeakEntries {
     /// addition, and tells whether that was anything; if not, every entry knows where its object lies now, or has been
     /// cleared, and the places of dead objects may be used again.
     ///
-    /// Entries are asked in index order. Their objects are those in `scope`.
+    /// Those entries are asked that may name objects in `scope`, in index order. The value of an ephemeron is shown as a
+    /// chunk of a root array is, of one slot: `tracer` may ask to be told of its next overwrite, need not want to see it
+    /// unwritten, and is told if the entry goes because its key is dead.
     ///
     /// # Errors
     /// Those of `tracer`.
@@ -59,11 +60,8 @@ pub(super) fn settle<'t, S: Scan<'t> + Tracer>(
     let mut left = budget.0;
     loop {
         let before = scan.scanned_bytes();
-        let progress = if weak.is_watching() {
-            Watched { scan: &mut *scan, weak: &mut *weak }.scan_all(Budget(left))?
-        } else {
-            scan.scan_all(Budget(left))?
-        };
+        let progress =
+            if weak.is_watching() { scan_watched(scan, weak, Budget(left))? } else { scan.scan_all(Budget(left))? };
         if progress == Progress::More {
             return Ok(Progress::More);
         }
@@ -77,44 +75,28 @@ pub(super) fn settle<'t, S: Scan<'t> + Tracer>(
     }
 }
 
-/// A trace that tells weak entries of each reference that it follows.
-struct Watched<'s, S> {
-    scan: &'s mut S,
-    weak: &'s mut dyn WeakEntries,
-}
-
-impl<'t, S: Scan<'t>> Scan<'t> for Watched<'_, S> {
-    fn bytes(&self) -> &[u8] {
-        self.scan.bytes()
-    }
-
-    fn types(&self) -> &'t TypeTable {
-        self.scan.types()
-    }
-
-    fn work(&mut self) -> &mut WorkList {
-        self.scan.work()
-    }
-
-    fn fetches_ahead(&self) -> bool {
-        self.scan.fetches_ahead()
-    }
-
-    fn scanned_bytes(&self) -> u64 {
-        self.scan.scanned_bytes()
-    }
-
-    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        self.scan.enter(at, info)
-    }
-
-    fn slot(&mut self, slot: u32) -> Result<(), Corruption> {
-        // As it was before the cycle: what moved is not updated yet.
-        let raw = object::load_u32(self.scan.bytes(), slot as usize).unwrap_or(0);
-        self.scan.slot(slot)?;
-        if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
-            self.weak.reached(raw);
+/// Scans what waits, and tells weak entries of each reference before it is followed. A loop of its own around the same
+/// `scan`, so that nothing is asked, and nothing is compiled otherwise, where nobody watches.
+fn scan_watched<'t, S: Scan<'t>>(
+    scan: &mut S,
+    weak: &mut dyn WeakEntries,
+    budget: Budget,
+) -> Result<Progress, Corruption> {
+    let mut left = budget.0.max(1);
+    while left > 0
+        && let Some(task) = scan.work().pop()
+    {
+        // All references of an array at once: the rest of it may be scanned at once too.
+        if task.done == 0 {
+            let info = object::decode(scan.bytes(), scan.types(), task.object)?;
+            for offset in info.ref_slots(scan.types()) {
+                let raw = object::load_u32(scan.bytes(), (task.object + offset) as usize).unwrap_or(0);
+                if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
+                    weak.reached(raw);
+                }
+            }
         }
-        Ok(())
+        left = left.saturating_sub(scan.scan(task)?);
     }
+    Ok(if scan.work().is_empty() { Progress::Done } else { Progress::More })
 }
