@@ -218,10 +218,14 @@
 //! | [`tumulus_array_fill`](array_fill) | type, array, first, count, `u64` low, `u64` high | status | no |
 //! | [`tumulus_array_copy`](array_copy) | type, target, first, source, first, count | status | no |
 //! | [`tumulus_is_subtype`](is_subtype) | header, type | 1 or 0 | no |
+//! | [`tumulus_charge`](charge) | `u64` fuel | status | no |
 //! | [`tumulus_trap`](trap) | code | status | no |
 //! | [`tumulus_corrupt`](corrupt) | object | status | no |
 //!
 //! What is not said to be `u64` is a `u32`. A status is [`DONE`] or [`FAILED`].
+//!
+//! Compiled code that can be stopped counts what it does in a register or in memory of its own, at function entries and
+//! loop heads, and hands the sum to [`charge`] every few thousand.
 //!
 //! [`ArrayRefPre`]: crate::store::ArrayRefPre
 //! [`GcStructLayout::size`]: crate::object::GcStructLayout
@@ -236,8 +240,8 @@ mod layout;
 mod run;
 
 pub use entry::{
-    allocate, allocate_array, array_copy, array_fill, collect, corrupt, entry_points, grow_table, is_subtype, log,
-    log_global, log_table, trap,
+    allocate, allocate_array, array_copy, array_fill, charge, collect, corrupt, entry_points, grow_table, is_subtype,
+    log, log_global, log_table, trap,
 };
 pub use layout::{context, display, frame, object, reference, root_array};
 pub use run::{call_host, enter, guard_bytes, vm_context};

@@ -147,7 +147,7 @@ impl Code {
         let header = self.get(array, 0)?;
         let (place, offset) = self.element(array, index)?;
         // As instructions of 32 bits have it: `log` is told what is left of the offset.
-        let offset = (offset & u64::from(u32::MAX)) as u32;
+        let offset = u32::try_from(offset & u64::from(u32::MAX)).unwrap();
         // SAFETY: the context is the one that `enter` gave.
         if header & object::LOG != 0 && unsafe { abi::log(self.0, array, offset) } == FAILED {
             return Err(Failed);

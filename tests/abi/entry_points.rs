@@ -80,8 +80,8 @@ fn what_is_no_size_or_type_is_refused() {
                 failure(&mut world, |context| assert_eq!(unsafe { abi::allocate_array(context, header, 1) }, 0));
             assert!(matches!(error.cause(), Cause::Misuse(Misuse::Type(_))), "{header:#x}: {error}");
         }
-        // SAFETY: the context is the one that `enter` gave.
         let error = failure(&mut world, |context| {
+            // SAFETY: the context is the one that `enter` gave.
             assert_eq!(unsafe { abi::allocate_array(context, bytes, u32::MAX) }, 0);
         });
         assert_eq!(error.out_of_memory().unwrap().kind, OutOfMemoryKind::TooLarge);
