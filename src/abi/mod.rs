@@ -28,6 +28,9 @@
 //!
 //! An entry point that is called after a failure does nothing and fails.
 //!
+//! Extern objects and exceptions are made and looked into by the host; calls of functions and linear memories
+//! ([`Memory::definition`](crate::store::Memory::definition)) are no matter of the heap.
+//!
 //! # Safe points
 //!
 //! A call is a safe point if its function's documentation says so, and so is every call of a function that contains one.
