@@ -181,16 +181,15 @@ pub unsafe extern "C" fn collect(context: VmPtr<VMStoreContext>) -> u32 {
     unsafe { with_store(context, FAILED, body) }
 }
 
-/// Pays `fuel`, if the engine's guests pay for what they do; it is a trap if the store has less, and nothing is taken
-/// then. [`DONE`] or [`FAILED`]. No safe point.
+/// Pays `fuel`, if the engine's guests pay for what they do, and looks now and then whether the guest is to stop
+/// ([`InterruptHandle`](crate::store::InterruptHandle)): it is a trap if the store has less, and nothing is taken then, or
+/// if the guest is to stop. [`DONE`] or [`FAILED`]. No safe point.
 ///
 /// # Safety
 /// As for every entry point.
 pub unsafe extern "C" fn charge(context: VmPtr<VMStoreContext>, fuel: u64) -> u32 {
     let body = |store: &mut StoreOpaque| {
-        if store.engine.config().consumes_fuel() {
-            store.fuel = store.fuel.checked_sub(fuel).ok_or(Trap::OutOfFuel)?;
-        }
+        store.fuel.charge(fuel)?;
         Ok(DONE)
     };
     // SAFETY: the caller promises it.

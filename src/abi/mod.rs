@@ -172,13 +172,13 @@
 //!
 //! ref.test <header of a type with depth d < 8>, r
 //!     header = load.u32 [base + zext64(r)]
-//!     if (header & KIND_MASK) != <header & KIND_MASK>: no
 //!     ty = header >> TYPE_SHIFT
 //!     if ty >=u load.u32 [ctx + DISPLAY_COUNT]: no                            ; the header is out of the heap
 //!     load.u32 [load.ptr [ctx + DISPLAYS] + zext64(ty) * 32 + <4 * d>] == <header >> TYPE_SHIFT
 //! ```
 //!
-//! `d` is [`RegisteredType::depth`], the number of supertypes. Deeper types go to [`is_subtype`]. `struct`, `array` and
+//! `d` is [`RegisteredType::depth`], the number of supertypes. Extern objects have type index 0, which is no type's, so that
+//! the kind need not be compared. Deeper types go to [`is_subtype`]. `struct`, `array` and
 //! `eq` compare the kind alone: 1 is a struct, 2 an array ([`VMGcKind`](crate::object::VMGcKind)).
 //!
 //! # Roots

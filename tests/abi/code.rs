@@ -164,7 +164,7 @@ impl Code {
     pub(crate) fn is_below(self, object: u32, header: u32, depth: u32) -> Outcome<bool> {
         let found = self.get(object, 0)?;
         let ty = found >> object::TYPE_SHIFT;
-        if (found ^ header) & object::KIND_MASK != 0 || ty >= self.read::<u32>(context::DISPLAY_COUNT) {
+        if ty >= self.read::<u32>(context::DISPLAY_COUNT) {
             return Ok(false);
         }
         assert!(depth < display::ROW_TYPES);
