@@ -181,6 +181,21 @@ pub unsafe extern "C" fn collect(context: VmPtr<VMStoreContext>) -> u32 {
     unsafe { with_store(context, FAILED, body) }
 }
 
+/// Pays `fuel`, if the engine's guests pay for what they do, and looks now and then whether the guest is to stop
+/// ([`InterruptHandle`](crate::store::InterruptHandle)): it is a trap if the store has less, and nothing is taken then, or
+/// if the guest is to stop. [`DONE`] or [`FAILED`]. No safe point.
+///
+/// # Safety
+/// As for every entry point.
+pub unsafe extern "C" fn charge(context: VmPtr<VMStoreContext>, fuel: u64) -> u32 {
+    let body = |store: &mut StoreOpaque| {
+        store.fuel.charge(fuel)?;
+        Ok(DONE)
+    };
+    // SAFETY: the caller promises it.
+    unsafe { with_store(context, FAILED, body) }
+}
+
 /// Reports a trap, by its [code](Trap::code): [`FAILED`], with which the caller returns.
 ///
 /// # Safety
@@ -208,7 +223,7 @@ pub unsafe extern "C" fn corrupt(context: VmPtr<VMStoreContext>, object: u32) ->
 
 /// All entry points by name, with their addresses: for a linker of compiled code.
 #[must_use]
-pub fn entry_points() -> [(&'static str, *const u8); 12] {
+pub fn entry_points() -> [(&'static str, *const u8); 13] {
     [
         ("tumulus_allocate", allocate as *const u8),
         ("tumulus_allocate_array", allocate_array as *const u8),
@@ -220,6 +235,7 @@ pub fn entry_points() -> [(&'static str, *const u8); 12] {
         ("tumulus_array_copy", array_copy as *const u8),
         ("tumulus_is_subtype", is_subtype as *const u8),
         ("tumulus_collect", collect as *const u8),
+        ("tumulus_charge", charge as *const u8),
         ("tumulus_trap", trap as *const u8),
         ("tumulus_corrupt", corrupt as *const u8),
     ]

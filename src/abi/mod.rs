@@ -28,6 +28,9 @@
 //!
 //! An entry point that is called after a failure does nothing and fails.
 //!
+//! Extern objects and exceptions are made and looked into by the host; calls of functions and linear memories
+//! ([`Memory::definition`](crate::store::Memory::definition)) are no matter of the heap.
+//!
 //! # Safe points
 //!
 //! A call is a safe point if its function's documentation says so, and so is every call of a function that contains one.
@@ -169,13 +172,13 @@
 //!
 //! ref.test <header of a type with depth d < 8>, r
 //!     header = load.u32 [base + zext64(r)]
-//!     if (header & KIND_MASK) != <header & KIND_MASK>: no
 //!     ty = header >> TYPE_SHIFT
 //!     if ty >=u load.u32 [ctx + DISPLAY_COUNT]: no                            ; the header is out of the heap
 //!     load.u32 [load.ptr [ctx + DISPLAYS] + zext64(ty) * 32 + <4 * d>] == <header >> TYPE_SHIFT
 //! ```
 //!
-//! `d` is [`RegisteredType::depth`], the number of supertypes. Deeper types go to [`is_subtype`]. `struct`, `array` and
+//! `d` is [`RegisteredType::depth`], the number of supertypes. Extern objects have type index 0, which is no type's, so that
+//! the kind need not be compared. Deeper types go to [`is_subtype`]. `struct`, `array` and
 //! `eq` compare the kind alone: 1 is a struct, 2 an array ([`VMGcKind`](crate::object::VMGcKind)).
 //!
 //! # Roots
@@ -218,10 +221,14 @@
 //! | [`tumulus_array_fill`](array_fill) | type, array, first, count, `u64` low, `u64` high | status | no |
 //! | [`tumulus_array_copy`](array_copy) | type, target, first, source, first, count | status | no |
 //! | [`tumulus_is_subtype`](is_subtype) | header, type | 1 or 0 | no |
+//! | [`tumulus_charge`](charge) | `u64` fuel | status | no |
 //! | [`tumulus_trap`](trap) | code | status | no |
 //! | [`tumulus_corrupt`](corrupt) | object | status | no |
 //!
 //! What is not said to be `u64` is a `u32`. A status is [`DONE`] or [`FAILED`].
+//!
+//! Compiled code that can be stopped counts what it does in a register or in memory of its own, at function entries and
+//! loop heads, and hands the sum to [`charge`] every few thousand.
 //!
 //! [`ArrayRefPre`]: crate::store::ArrayRefPre
 //! [`GcStructLayout::size`]: crate::object::GcStructLayout
@@ -236,8 +243,8 @@ mod layout;
 mod run;
 
 pub use entry::{
-    allocate, allocate_array, array_copy, array_fill, collect, corrupt, entry_points, grow_table, is_subtype, log,
-    log_global, log_table, trap,
+    allocate, allocate_array, array_copy, array_fill, charge, collect, corrupt, entry_points, grow_table, is_subtype,
+    log, log_global, log_table, trap,
 };
 pub use layout::{context, display, frame, object, reference, root_array};
 pub use run::{call_host, enter, guard_bytes, vm_context};

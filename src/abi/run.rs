@@ -183,12 +183,12 @@ unsafe fn guarded<R>(
     let (Some(opaque), Some(store)) = addresses else { return failed };
     let (opaque, store) = (opaque.as_non_null().cast::<StoreOpaque>(), store.as_non_null());
     // SAFETY: `enter` put the address there and still has the store to itself; no reference to it is in use.
-    let lent = unsafe { &mut *opaque.as_ptr() };
-    if lent.parked.is_some() {
+    if unsafe { opaque.as_ref() }.parked.is_some() {
         return failed;
     }
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        lent.heap.advance_window(cursor)?;
+        // SAFETY: as above. The reference is gone before the body makes another.
+        unsafe { &mut *opaque.as_ptr() }.heap.advance_window(cursor)?;
         body(opaque, store)
     }));
     // SAFETY: as above; the references that the body made are gone.

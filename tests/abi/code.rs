@@ -147,7 +147,7 @@ impl Code {
         let header = self.get(array, 0)?;
         let (place, offset) = self.element(array, index)?;
         // As instructions of 32 bits have it: `log` is told what is left of the offset.
-        let offset = (offset & u64::from(u32::MAX)) as u32;
+        let offset = u32::try_from(offset & u64::from(u32::MAX)).unwrap();
         // SAFETY: the context is the one that `enter` gave.
         if header & object::LOG != 0 && unsafe { abi::log(self.0, array, offset) } == FAILED {
             return Err(Failed);
@@ -164,7 +164,7 @@ impl Code {
     pub(crate) fn is_below(self, object: u32, header: u32, depth: u32) -> Outcome<bool> {
         let found = self.get(object, 0)?;
         let ty = found >> object::TYPE_SHIFT;
-        if (found ^ header) & object::KIND_MASK != 0 || ty >= self.read::<u32>(context::DISPLAY_COUNT) {
+        if ty >= self.read::<u32>(context::DISPLAY_COUNT) {
             return Ok(false);
         }
         assert!(depth < display::ROW_TYPES);

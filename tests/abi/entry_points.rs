@@ -80,8 +80,8 @@ fn what_is_no_size_or_type_is_refused() {
                 failure(&mut world, |context| assert_eq!(unsafe { abi::allocate_array(context, header, 1) }, 0));
             assert!(matches!(error.cause(), Cause::Misuse(Misuse::Type(_))), "{header:#x}: {error}");
         }
-        // SAFETY: the context is the one that `enter` gave.
         let error = failure(&mut world, |context| {
+            // SAFETY: the context is the one that `enter` gave.
             assert_eq!(unsafe { abi::allocate_array(context, bytes, u32::MAX) }, 0);
         });
         assert_eq!(error.out_of_memory().unwrap().kind, OutOfMemoryKind::TooLarge);
@@ -175,7 +175,7 @@ fn casts_of_any_depth_and_of_any_header() {
                 assert_eq!(code.is_exactly(object, target), Ok(header == target));
             }
         }
-        // An extern object has type index 0, which may be that of a struct; and what is no header is of no type.
+        // Extern objects are of no type, and neither is what is no header.
         for header in [0xC, 0, u32::MAX, 0xFFFF_FF04, cells, cell ^ 0xC] {
             // SAFETY: the context is the one that `enter` gave.
             assert_eq!(unsafe { abi::is_subtype(context, header, cell >> 8) }, 0, "{header:#x}");

@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tumulus::abi::{self, FAILED, RUNNING};
+use tumulus::abi::{self, DONE, FAILED, RUNNING};
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::{Cause, Error, Misuse, Trap};
 use tumulus::heap::HeapConfig;
-use tumulus::store::{ExternRef, RootScope};
+use tumulus::store::{Config, ExternRef, RootScope};
 
 use crate::code::{Code, Slots, with_frame};
 use crate::{CELL_BYTES, World};
@@ -40,6 +40,24 @@ fn the_first_failure_is_the_one_that_is_told() {
     // SAFETY: the context is the one that `enter` gave.
     let result = abi::enter(&mut world.store, |context| unsafe { abi::trap(context, 255) });
     assert!(matches!(result.unwrap_err().cause(), Cause::Misuse(Misuse::Setting(_))));
+}
+
+#[test]
+fn fuel_is_paid_where_guests_pay() {
+    for (consumes, charged) in [(true, 3), (false, 10)] {
+        let mut world = World::with(Config::new().consume_fuel(consumes));
+        world.store.set_fuel(1000);
+        let mut count = 0;
+        let result = abi::enter(&mut world.store, |context| {
+            // SAFETY: the context is the one that `enter` gave.
+            while count < 10 && unsafe { abi::charge(context, 300) } == DONE {
+                count += 1;
+            }
+        });
+        assert_eq!(count, charged);
+        assert_eq!(result.err().and_then(|error| error.trap()), consumes.then_some(Trap::OutOfFuel));
+        assert_eq!(world.store.fuel(), if consumes { 100 } else { 1000 });
+    }
 }
 
 #[test]

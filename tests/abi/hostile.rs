@@ -41,7 +41,10 @@ fn anything(code: Code, world: (u32, u32, u32, usize), numbers: &mut Numbers, sl
             6 => code.array_get(object, index).map(|found| slots.set(slot, found)),
             7 => code.array_set_ref(object, index, slots.get(slot)),
             8 => code.set_global(global, object),
-            9 => Ok(slots.set(slot, code.global(global))),
+            9 => {
+                slots.set(slot, code.global(global));
+                Ok(())
+            }
             10 if object != 0 => code.is_below(object, cell, 0).map(drop),
             // A program's own stores, gone wrong: headers, lengths and references of any kind.
             11 => code.set_number(object & !3, numbers.below(16), references(numbers, length)),

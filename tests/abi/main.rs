@@ -1,6 +1,7 @@
 //! The contract for compiled code: entry points and sequences, on every collector.
 
 #![expect(unsafe_code, reason = "what compiled code does is done with raw addresses")]
+#![expect(clippy::multiple_unsafe_ops_per_block, reason = "an address and the access through it have one proof")]
 
 mod code;
 mod entry_points;

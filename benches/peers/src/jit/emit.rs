@@ -371,10 +371,6 @@ impl<'f> Emit<'f> {
         let done = self.b.create_block();
         let result = self.b.append_block_param(done, types::I8);
         let found = self.get(object, abi::object::HEADER);
-        let kind = self.b.ins().band_imm_u(found, i64::from(abi::object::KIND_MASK));
-        let wanted = i64::from(header & abi::object::KIND_MASK);
-        let is_other = self.b.ins().icmp_imm_u(IntCC::NotEqual, kind, wanted);
-        self.leave_if(is_other, done, &[no]);
         // The index is out of the heap: it may be any.
         let ty = self.b.ins().ushr_imm_u(found, i64::from(abi::object::TYPE_SHIFT));
         let count = self.load_context(types::I32, abi::context::DISPLAY_COUNT, Region::Context);
