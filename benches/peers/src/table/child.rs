@@ -60,7 +60,11 @@ pub fn child(arguments: &ChildArguments) -> wasmtime::Result<()> {
 }
 
 /// The processor time of this process.
-fn cpu_time() -> Duration {
+///
+/// # Panics
+/// Never: no process has run for a negative time.
+#[must_use]
+pub fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).expect("no process has run for a negative time")
 }
 

@@ -61,7 +61,7 @@ pub fn print(arguments: &TableArguments) -> wasmtime::Result<()> {
     let mut results = Results::new(engines.clone(), workloads.clone());
     for &workload in &workloads {
         // What failed once is not tried again.
-        let mut open = engines.clone();
+        let mut open: Vec<Engine> = engines.iter().copied().filter(|engine| engine.has(workload)).collect();
         for run in 0..runs {
             open.retain(|&engine| {
                 eprintln!("{workload}: {engine}, run {} of {runs}", run + 1);
