@@ -26,10 +26,10 @@ pub struct TableArguments {
     /// Rounds of a program in each process.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds after which a process begins no further round.
+    /// Seconds of processor time after which a process begins no further round.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Seconds after which a process is given up.
+    /// Seconds of processor time after which a process is given up.
     #[arg(long, default_value_t = 60)]
     timeout: u64,
     /// A tenth of the work, in a single process each.
