@@ -8,7 +8,7 @@ use clap::Args;
 use super::child::ChildArguments;
 use super::external::{Externals, output_within};
 use super::output::{Cell, Results};
-use super::report::Report;
+use super::report::{Report, median};
 use super::{Engine, Scale, Workload};
 
 /// What is to be compared.
@@ -64,7 +64,6 @@ pub fn print(arguments: &TableArguments) -> wasmtime::Result<()> {
         let mut open: Vec<Engine> = engines.iter().copied().filter(|engine| engine.has(workload)).collect();
         for run in 0..runs {
             open.retain(|&engine| {
-                eprintln!("{workload}: {engine}, run {} of {runs}", run + 1);
                 let child = ChildArguments {
                     engine,
                     workload,
@@ -73,6 +72,11 @@ pub fn print(arguments: &TableArguments) -> wasmtime::Result<()> {
                     seconds: arguments.seconds,
                 };
                 let measured = measure(&externals, &child, Duration::from_secs(arguments.timeout));
+                let told = match &measured {
+                    Ok(report) => format!("{:.0} ms", median(&report.cpu_ms)),
+                    Err(error) => error.clone(),
+                };
+                eprintln!("{workload}: {engine}, run {} of {runs}: {told}", run + 1);
                 let is_ok = measured.is_ok();
                 results.add(engine, workload, measured);
                 is_ok
