@@ -509,9 +509,9 @@ public final class Peers {
         int size = Integer.parseInt(arguments[1]), rounds = Integer.parseInt(arguments[2]);
         long seconds = Long.parseLong(arguments[3]);
         StringBuilder cpu = new StringBuilder("cpu_ms"), wall = new StringBuilder("wall_ms");
-        long begin = System.nanoTime(), checksum = 0;
+        long begin = cpuNanos(), checksum = 0;
         for (int round = 0; round < rounds; round++) {
-            if (round > 0 && System.nanoTime() - begin >= seconds * 1_000_000_000L) {
+            if (round > 0 && cpuNanos() - begin >= seconds * 1_000_000_000L) {
                 break;
             }
             long cpuBefore = cpuNanos(), wallBefore = System.nanoTime();

@@ -8,7 +8,7 @@ use clap::Args;
 use super::child::ChildArguments;
 use super::external::{Externals, output_within};
 use super::output::{Cell, Results};
-use super::report::Report;
+use super::report::{Report, median};
 use super::{Engine, Scale, Workload};
 
 /// What is to be compared.
@@ -26,10 +26,10 @@ pub struct TableArguments {
     /// Rounds of a program in each process.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds after which a process begins no further round.
+    /// Seconds of processor time after which a process begins no further round.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Seconds after which a process is given up.
+    /// Seconds of processor time after which a process is given up.
     #[arg(long, default_value_t = 60)]
     timeout: u64,
     /// A tenth of the work, in a single process each.
@@ -61,10 +61,9 @@ pub fn print(arguments: &TableArguments) -> wasmtime::Result<()> {
     let mut results = Results::new(engines.clone(), workloads.clone());
     for &workload in &workloads {
         // What failed once is not tried again.
-        let mut open = engines.clone();
+        let mut open: Vec<Engine> = engines.iter().copied().filter(|engine| engine.has(workload)).collect();
         for run in 0..runs {
             open.retain(|&engine| {
-                eprintln!("{workload}: {engine}, run {} of {runs}", run + 1);
                 let child = ChildArguments {
                     engine,
                     workload,
@@ -73,6 +72,11 @@ pub fn print(arguments: &TableArguments) -> wasmtime::Result<()> {
                     seconds: arguments.seconds,
                 };
                 let measured = measure(&externals, &child, Duration::from_secs(arguments.timeout));
+                let told = match &measured {
+                    Ok(report) => format!("{:.0} ms", median(&report.cpu_ms)),
+                    Err(error) => error.clone(),
+                };
+                eprintln!("{workload}: {engine}, run {} of {runs}: {told}", run + 1);
                 let is_ok = measured.is_ok();
                 results.add(engine, workload, measured);
                 is_ok

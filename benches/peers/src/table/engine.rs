@@ -48,7 +48,6 @@ impl Engine {
         Engine::Native(BuiltinCollector::MarkRegion),
         Engine::Native(BuiltinCollector::RefCount),
         Engine::Native(BuiltinCollector::Null),
-        Engine::Interpreter(BuiltinCollector::Generational),
         Engine::Wasmtime(Setting::Copying),
         Engine::Wasmtime(Setting::CopyingLarge),
         Engine::Wasmtime(Setting::Drc),
@@ -62,6 +61,7 @@ impl Engine {
         Engine::Bump,
         Engine::Boxes,
         Engine::BoxesMimalloc,
+        Engine::Interpreter(BuiltinCollector::Generational),
         Engine::Interpreter(BuiltinCollector::MarkRegion),
     ];
 
@@ -91,7 +91,24 @@ impl Engine {
         [Engine::Native(null), Engine::Interpreter(null), Engine::Wasmtime(Setting::Null)].contains(&self)
     }
 
-    /// The program, ready to run in this process; `None` if the engine has no such program, or is no part of it.
+    /// The program as a plain function, for engines whose programs are that.
+    fn plain(self, workload: Workload) -> Option<fn(u32) -> i64> {
+        match self {
+            Engine::Arena => arena::program(workload),
+            Engine::Bump => bump::program(workload),
+            Engine::Boxes | Engine::BoxesMimalloc => boxes::program(workload),
+            _ => None,
+        }
+    }
+
+    /// Whether it has the program: not all can be written with plain Rust objects.
+    #[must_use]
+    pub fn has(self, workload: Workload) -> bool {
+        let is_plain = matches!(self, Engine::Arena | Engine::Bump | Engine::Boxes | Engine::BoxesMimalloc);
+        !is_plain || self.plain(workload).is_some()
+    }
+
+    /// The program, ready to run in this process; `None` if the engine does not have it, or is no part of the process.
     ///
     /// # Errors
     /// If a module is refused.
@@ -100,16 +117,9 @@ impl Engine {
             Engine::Native(collector) => Some(tumulus_native::start(workload, collector)),
             Engine::Interpreter(collector) => Some(interpreter::start(workload, collector)?),
             Engine::Wasmtime(setting) => Some(wasmtime_gc::start(workload, setting)?),
-            Engine::Arena => plain(arena::program(workload)),
-            Engine::Bump => plain(bump::program(workload)),
-            Engine::Boxes | Engine::BoxesMimalloc => plain(boxes::program(workload)),
-            Engine::Node(_) | Engine::Java(_) => None,
+            _ => self.plain(workload).map(|program| Box::new(program) as Box<dyn Run>),
         })
     }
-}
-
-fn plain(program: Option<fn(u32) -> i64>) -> Option<Box<dyn Run>> {
-    program.map(|program| Box::new(program) as Box<dyn Run>)
 }
 
 /// A program in an engine.

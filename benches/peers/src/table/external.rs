@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::child::ChildArguments;
 use super::{Engine, Workload};
@@ -105,7 +105,7 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     output_within(command, Duration::MAX)
 }
 
-/// What a program prints, unless it takes longer than `limit`.
+/// What a program prints, unless it takes more processor time than `limit`.
 pub(super) fn output_within(command: &mut Command, limit: Duration) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     match run_within(command, limit) {
@@ -114,21 +114,20 @@ pub(super) fn output_within(command: &mut Command, limit: Duration) -> Result<St
             let first = told.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
             Err(format!("{program}: {status}: {first}"))
         }
-        Ok(None) => Err(format!("took longer than {} s", limit.as_secs())),
+        Ok(None) => Err(format!("took more than {} s", limit.as_secs())),
         Err(error) => Err(format!("{program}: {error}")),
     }
 }
 
 /// How a program ended and what it wrote to both outputs; `None` if it had to be stopped.
 fn run_within(command: &mut Command, limit: Duration) -> io::Result<Option<(ExitStatus, String, String)>> {
-    let begin = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (printed, told) = (read(child.stdout.take()), read(child.stderr.take()));
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if begin.elapsed() > limit {
+        if processor_time(child.id()).is_some_and(|time| time > limit) {
             child.kill()?;
             child.wait()?;
             return Ok(None);
@@ -137,6 +136,16 @@ fn run_within(command: &mut Command, limit: Duration) -> io::Result<Option<(Exit
     };
     let text = |reader: JoinHandle<String>| reader.join().unwrap_or_default();
     Ok(Some((status, text(printed), text(told))))
+}
+
+/// The processor time of a process that is running, all of its threads together; `None` where the system does not tell.
+fn processor_time(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // What stands before the parenthesis is a name, which may be anything.
+    let numbers: Vec<u64> = stat.rsplit(')').next()?.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // Without the state, which is no number: the user's and the system's time are at 10 and 11.
+    let ticks = numbers.get(10)? + numbers.get(11)?;
+    Some(Duration::from_millis(1000 * ticks / rustix::param::clock_ticks_per_second()))
 }
 
 /// Reads all of a pipe, so that its writer never has to wait.

@@ -15,7 +15,7 @@ mod random;
 mod report;
 mod workload;
 
-pub use self::child::{ChildArguments, child};
+pub use self::child::{ChildArguments, child, cpu_time};
 pub use self::driver::{TableArguments, print};
 pub use self::engine::{Engine, Run, Told};
 pub use self::external::output;
