@@ -71,6 +71,7 @@ pub use ephemerons::EphemeronTable;
 pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
 pub use field::{Elements, Field, FieldValue};
+pub(crate) use fuel::Fuel;
 pub use fuel::InterruptHandle;
 pub use func::Func;
 pub use gc_store::{AutoAssertNoGc, GcStore};
@@ -100,7 +101,7 @@ pub(crate) use global::GlobalEntity;
 pub(crate) use guest::{GuestRunner, Pause};
 pub(crate) use memory::MemoryEntity;
 pub(crate) use opaque::{Parked, StoreId, StoreOpaque};
-pub(crate) use roots::RefArray;
+pub(crate) use roots::{RefArray, RootSet};
 pub(crate) use table::TableEntity;
 pub(crate) use val::RawVal;
 #[cfg(feature = "wasm")]
