@@ -38,7 +38,8 @@ impl Machine {
         let nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
         let refs = window(&mut store.roots.stack.slots, frame.refs);
         let plan = instance.module.definitions.exceptions(tag);
-        objects::initialize(&mut store.heap, plan, made, (&nums, n), (refs, r))?;
+        let bytes = store.heap.object_mut(made, plan.size)?;
+        objects::initialize(bytes, plan, (&nums, n), (refs, r)).ok_or_else(|| objects::too_small(made))?;
         Ok(made)
     }
 

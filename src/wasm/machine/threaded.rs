@@ -68,7 +68,7 @@ impl Context<'_> {
     pub(super) fn run(&mut self, numbers: &mut Numbers<'_>, mut pc: usize) -> Result<usize> {
         loop {
             let rest = self.code.words.get(pc..).unwrap_or_default();
-            pc = next(self, Numbers(&mut *numbers.0), rest, STEPS) as usize;
+            pc = next(self, numbers.lend(), rest, STEPS) as usize;
             match self.exit {
                 Exit::Pause => {}
                 Exit::Leave => return Ok(pc),

@@ -5,7 +5,7 @@ use super::super::frames::window;
 use super::super::memory::number;
 use super::super::numbers::Numbers;
 use super::super::objects;
-use super::super::run::{index_word, set};
+use super::super::run::index_word;
 use super::super::threaded::{Context, instructions, operand};
 use crate::error::{Corruption, Result, Trap};
 
@@ -23,7 +23,7 @@ instructions! {
     I31GetS(d, a) => context.object(a).map(|raw| nums.set32(d, (raw.cast_signed() >> 1).cast_unsigned())),
     I31GetU(d, a) => context.object(a).map(|raw| nums.set32(d, raw >> 1)),
 
-    StructNew(d, n, r) => struct_new(context, &nums, d, (n, r), index_word(operand(&mut rest))),
+    StructNew(d, n, r) => struct_new(context, nums.lend(), d, (n, r), index_word(operand(&mut rest))),
     StructNewDefault(d, ty) => struct_new_default(context, d, ty),
     StructGetU8(d, a, offset) => field(context, &mut nums, d, a, offset, number::u8),
     StructGetS8(d, a, offset) => field(context, &mut nums, d, a, offset, number::s8),
@@ -68,12 +68,16 @@ fn cast(context: &mut Context<'_>, a: Ref, to: u16) -> Result<()> {
 // What is called keeps its locals to itself: a handler whose locals others know of cannot end with a jump.
 
 #[inline(never)]
-fn struct_new(context: &mut Context<'_>, nums: &Numbers<'_>, d: Ref, (n, r): (Num, Ref), ty: u32) -> Result<()> {
-    let plan = context.instance.module.definitions.structure(ty);
-    let made = context.heap.allocate_struct(&plan.ty, context.roots)?.get();
-    let refs = window(&mut context.roots.stack.slots, context.refs);
-    objects::initialize(context.heap, plan, made, (nums, n), (refs, r))?;
-    set(refs, d, made);
+fn struct_new(context: &mut Context<'_>, nums: Numbers<'_>, d: Ref, (n, r): (Num, Ref), ty: u32) -> Result<()> {
+    let Context { heap, roots, instance, refs: base, .. } = context;
+    let plan = instance.module.definitions.structure(ty);
+    let mut written = None;
+    let made = heap.allocate_struct_with(&plan.ty, &mut **roots, |bytes, roots| {
+        let refs = window(&mut roots.stack.slots, *base);
+        written = objects::initialize(bytes, plan, (&nums, n), (refs, r));
+    })?;
+    written.ok_or_else(|| objects::too_small(made.get()))?;
+    context.set(d, made.get());
     Ok(())
 }
 
