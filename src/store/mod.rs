@@ -71,7 +71,6 @@ pub use ephemerons::EphemeronTable;
 pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
 pub use field::{Elements, Field, FieldValue};
-pub(crate) use fuel::Fuel;
 pub use fuel::InterruptHandle;
 pub use func::Func;
 pub use gc_store::{AutoAssertNoGc, GcStore};
@@ -94,6 +93,7 @@ pub use weak::WeakRooted;
 use hashbrown::HashMap;
 
 pub(crate) use context::StoreInner;
+pub(crate) use fuel::Fuel;
 #[cfg(feature = "wasm")]
 pub(crate) use func::HostFunc;
 pub(crate) use functions::{FuncEntity, FuncKind, GuestFunc};
