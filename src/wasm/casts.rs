@@ -1,4 +1,4 @@
-//! The targets of a module's casts, prepared so that a test at run time is a compare or two.
+//! The targets of a function's casts, prepared so that a test at run time is a compare or two.
 
 use hashbrown::HashMap;
 
@@ -33,7 +33,7 @@ impl FuncTarget {
     }
 }
 
-/// All cast targets of a module; an instruction names one by its index.
+/// The cast targets of a function; an instruction names one by its index.
 #[derive(Debug, Default)]
 pub(super) struct Casts {
     pub(super) gc: Vec<CastTarget>,
@@ -85,7 +85,7 @@ impl Casts {
 fn next_index(len: usize) -> Result<u16, Refusal> {
     let limit = 1 << 16;
     u16::try_from(len).map_err(|_| Refusal::TooLarge {
-        what: "different casts in a module",
+        what: "different casts in a function",
         given: len as u64 + 1,
         limit,
     })

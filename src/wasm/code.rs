@@ -14,8 +14,11 @@
 
 use core::fmt;
 
-use super::definitions::{Class, count};
+use super::casts::Casts;
+use super::definitions::{Signature, count};
+use super::error::ModuleError;
 use super::handlers::Handlers;
+use super::machine::{Word, assemble};
 
 /// A slot of the number frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +160,16 @@ pub(super) enum Op {
     BrI64GeSImm(Num, i16, Near),
     BrI64LtUImm(Num, i16, Near),
     BrI64GeUImm(Num, i16, Near),
+    // The ends of loops.
+    /// Adds the constant to the register and branches if that is not zero.
+    BrI32AddNonZero(Num, i16, Near),
+    /// Adds 1 to the first and compares it with the second.
+    BrI32NextNe(Num, Num, Near),
+    BrI32NextLtS(Num, Num, Near),
+    BrI32NextLtU(Num, Num, Near),
+    BrI32NextNeImm(Num, i16, Near),
+    BrI32NextLtSImm(Num, i16, Near),
+    BrI32NextLtUImm(Num, i16, Near),
 
     // Calls. The registers are the first number and the first reference of the arguments; results come back there.
     /// Calls the function with this index among the translated ones.
@@ -375,6 +388,11 @@ pub(super) enum Op {
     Store16(Num, Num, u16),
     Store32(Num, Num, u16),
     Store64(Num, Num, u16),
+    /// Stores the low bytes of a constant.
+    Store8Imm(Num, i16, u16),
+    Store16Imm(Num, i16, u16),
+    Store32Imm(Num, i16, u16),
+    Store64Imm(Num, i16, u16),
     /// With the offset in the word that follows.
     LoadFar(Load, Num, Num),
     StoreFar(Width, Num, Num),
@@ -486,10 +504,14 @@ const _: () = assert!(size_of::<Op>() == 8);
 
 /// A translated function or constant expression.
 pub(super) struct Code {
-    /// The instructions; the last one never falls through.
-    pub(super) ops: Box<[Op]>,
+    /// The instructions and their operands; the last one never falls through.
+    pub(super) words: Box<[Word]>,
     /// The constants that no instruction has room for.
     pub(super) pool: Box<[u64]>,
+    /// The targets of its casts.
+    pub(super) casts: Casts,
+    /// Why it cannot be run, if that is so.
+    pub(super) refusal: Option<ModuleError>,
     /// Where exceptions are caught.
     pub(super) handlers: Handlers,
     /// The size of the number frame in slots; parameters and results fit too.
@@ -509,12 +531,15 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// Stands for a function from `params` to `results` that cannot be run.
-    pub(super) fn refused(params: &[Class], results: &[Class]) -> Code {
-        let ((num_params, ref_params), (num_results, ref_results)) = (count(params), count(results));
+    /// Stands for a function that cannot be run, and why.
+    pub(super) fn refused(signature: &Signature, why: ModuleError) -> Code {
+        let ((num_params, ref_params), (num_results, ref_results)) =
+            (count(&signature.params), count(&signature.results));
         Code {
-            ops: [Op::Refused].into(),
+            words: assemble(&[Op::Refused]),
             pool: Box::default(),
+            casts: Casts::default(),
+            refusal: Some(why),
             handlers: Handlers::default(),
             nums: num_params.max(num_results),
             refs: ref_params.max(ref_results),
@@ -529,6 +554,6 @@ impl Code {
 
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.ops.iter()).finish()
+        f.debug_list().entries(self.words.iter().map(|word| word.op)).finish()
     }
 }

@@ -179,6 +179,8 @@ impl Defined {
 pub(super) struct Definitions {
     pub(super) engine: Engine,
     pub(super) types: Vec<Defined>,
+    /// The largest number of parameters or of results that a function type has, at least 1.
+    pub(super) widest: u32,
     /// The type index of each function, the imported ones first.
     pub(super) functions: Vec<u32>,
     /// How many of them are imported.
@@ -194,6 +196,31 @@ pub(super) struct Definitions {
 }
 
 impl Definitions {
+    /// Those of a module that defines nothing yet.
+    pub(super) fn new(engine: &Engine) -> Definitions {
+        Definitions {
+            engine: engine.clone(),
+            types: Vec::new(),
+            widest: 1,
+            functions: Vec::new(),
+            imported_functions: 0,
+            memories: Vec::new(),
+            tables: Vec::new(),
+            globals: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    /// Adds the next type.
+    pub(super) fn push_type(&mut self, ty: RegisteredType) {
+        let defined = Defined::new(&self.engine, ty);
+        if let Shape::Func(Signature { params, results }) = &defined.shape {
+            let width = params.len().max(results.len());
+            self.widest = self.widest.max(width.try_into().unwrap_or(u32::MAX));
+        }
+        self.types.push(defined);
+    }
+
     /// The signature of the function type with index `ty`.
     pub(super) fn signature(&self, ty: u32) -> &Signature {
         match &self.types[ty as usize].shape {

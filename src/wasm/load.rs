@@ -1,8 +1,7 @@
 //! The loader: bytes in, a module out.
 //!
-//! Sections are validated and taken over one after the other. A function body is validated first and translated right
-//! after, while it is in the cache. One that uses what is not supported is refused only when it is called, so that a
-//! helper which a compiler left behind unused does not make its module unloadable.
+//! Sections are validated and taken over one after the other. Function bodies are validated here and translated when
+//! they are called.
 
 use std::borrow::Cow;
 
@@ -12,13 +11,12 @@ use wasmparser::{
     ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use super::casts::Casts;
-use super::code::Code;
 use super::definitions::{Class, Definitions, RefKind, StructPlan};
 use super::error::{ModuleError, Refusal};
 use super::extern_type::ExternType;
+use super::functions::Functions;
 use super::module::{
-    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Refused, Table,
+    Constant, Data, ElementMode, Elements, Export, Global, Import, Imported, Inner, Item, Items, Table,
 };
 use super::names::Names;
 use super::translate::{self, Subject};
@@ -58,7 +56,7 @@ pub(super) fn load(engine: &Engine, bytes: &[u8]) -> Result<Inner, ModuleError> 
             _ => loader.section(payload)?,
         }
     }
-    Ok(loader.finish())
+    Ok(loader.module)
 }
 
 /// A module that is being loaded.
@@ -68,8 +66,6 @@ struct Loader {
     tables: Vec<TableType>,
     globals: Vec<GlobalType>,
     tags: Vec<TagType>,
-    /// Constant expressions, which come after the functions in the end.
-    constants: Vec<Code>,
     allocations: FuncValidatorAllocations,
 }
 
@@ -81,19 +77,8 @@ impl Loader {
     fn new(engine: &Engine) -> Loader {
         Loader {
             module: Inner {
-                definitions: Definitions {
-                    engine: engine.clone(),
-                    types: Vec::new(),
-                    functions: Vec::new(),
-                    imported_functions: 0,
-                    memories: Vec::new(),
-                    tables: Vec::new(),
-                    globals: Vec::new(),
-                    tags: Vec::new(),
-                },
-                casts: Casts::default(),
-                code: Vec::new(),
-                refused: HashMap::new(),
+                definitions: Definitions::new(engine),
+                functions: Functions::default(),
                 imports: Vec::new(),
                 exports: Vec::new(),
                 export_names: HashMap::new(),
@@ -109,14 +94,8 @@ impl Loader {
             tables: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
-            constants: Vec::new(),
             allocations: FuncValidatorAllocations::default(),
         }
-    }
-
-    fn finish(mut self) -> Inner {
-        self.module.code.append(&mut self.constants);
-        self.module
     }
 
     /// Takes over a section that was validated.
@@ -187,7 +166,9 @@ impl Loader {
                     self.elements(segment, offset)?;
                 }
             }
-            Payload::CodeSectionStart { count, .. } => self.module.code.reserve(count as usize),
+            Payload::CodeSectionStart { count, size, .. } => {
+                self.module.functions.reserve(count as usize, size as usize)
+            }
             Payload::DataSection(segments) => {
                 for segment in segments {
                     self.data(&segment?)?;
@@ -345,17 +326,15 @@ impl Loader {
             return Ok(known);
         }
         let subject = Subject { params: &[], locals: &[], results: &[class], fuel: false };
-        let Inner { definitions, casts, .. } = &mut self.module;
-        let operators = expression.get_operators_reader();
-        let code = translate::translate(definitions, casts, subject, operators)?;
-        self.constants.push(code);
+        let Inner { definitions, functions, .. } = &mut self.module;
+        let code = translate::translate(definitions, subject, expression.get_operators_reader())?;
         // Constant expressions come after the code of all functions.
-        let functions = definitions.functions.len() - definitions.imported_functions as usize;
-        let index = functions + self.constants.len() - 1;
+        let defined = definitions.functions.len() - definitions.imported_functions as usize;
+        let index = defined + functions.push_constant(code) - 1;
         Ok(Constant::Code(u32::try_from(index).expect("limited by the validator")))
     }
 
-    /// Validates a function body and translates it.
+    /// Validates a function body and takes it over.
     fn function(
         &mut self,
         func: FuncToValidate<ValidatorResources>,
@@ -365,30 +344,8 @@ impl Loader {
         let mut validator = func.into_validator(std::mem::take(&mut self.allocations));
         validator.validate(body)?;
         self.allocations = validator.into_allocations();
-
-        let Inner { definitions, casts, code, refused, .. } = &mut self.module;
-        let offset = body.range().start;
-        let mut locals = Vec::new();
-        for local in body.get_locals_reader()? {
-            let (count, ty) = local?;
-            definitions.val_type(ty).map_err(|refusal| refusal.at(offset))?;
-            locals.push((count, definitions.class(ty)));
-        }
-        let signature = definitions.signature(ty);
-        let fuel = definitions.engine.config().has_check_points();
-        let subject = Subject { params: &signature.params, locals: &locals, results: &signature.results, fuel };
-        let operators = body.get_operators_reader()?;
-        match translate::translate(definitions, casts, subject, operators) {
-            Ok(translated) => code.push(translated),
-            // A function that is never called does no harm.
-            Err(ModuleError::Unsupported { what, offset, .. }) => {
-                let index = u32::try_from(code.len()).expect("limited by the validator");
-                code.push(Code::refused(&signature.params, &signature.results));
-                refused.insert(index, Refused { what, offset });
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        let Inner { definitions, functions, .. } = &mut self.module;
+        functions.push(definitions, ty, body)
     }
 }
 

@@ -5,9 +5,11 @@
 //!     |
 //!   instance      a module with its imports in a store
 //!     |     \
-//!   module   machine      validated and translated       runs internal code
+//!   module   machine      validated, ready to use         runs internal code
 //!     |        |
-//!   load ---- translate   sections and types  ----  function bodies to internal code
+//!   load     functions    sections and types, validated   bodies, translated when they are first called
+//!     |        |
+//!     |      translate    function bodies to internal code
 //!     |        |
 //!   definitions, types, casts, handlers, names     what a module defines
 //!     |
@@ -30,6 +32,7 @@ mod code;
 mod definitions;
 mod error;
 mod extern_type;
+mod functions;
 mod handlers;
 mod instance;
 mod linker;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::casts::Casts;
 use super::code::Code;
 use super::definitions::{Definitions, Shape};
 use super::error::ModuleError;
 use super::extern_type::ExternType;
+use super::functions::Functions;
 use super::load;
 use super::names::Names;
 use crate::memory::MemoryType;
@@ -17,7 +17,7 @@ use crate::object::ObjectType;
 use crate::store::{Engine, GlobalType, TableType, TagType};
 use crate::types::{RefType, RegisteredType};
 
-/// A module: validated, translated and ready to be instantiated, any number of times, in any store of its engine.
+/// A module: validated and ready to be instantiated, any number of times, in any store of its engine.
 ///
 /// A cheap handle: clones share one module.
 #[derive(Clone)]
@@ -27,11 +27,7 @@ pub struct Module(Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) definitions: Definitions,
-    pub(super) casts: Casts,
-    /// The functions that the module defines, then its constant expressions.
-    pub(super) code: Vec<Code>,
-    /// Those of them that cannot be run, and why.
-    pub(super) refused: HashMap<u32, Refused>,
+    pub(super) functions: Functions,
     pub(super) imports: Vec<Import>,
     pub(super) exports: Vec<Export>,
     pub(super) export_names: HashMap<Box<str>, usize>,
@@ -43,14 +39,6 @@ pub(super) struct Inner {
     pub(super) data: Vec<Data>,
     pub(super) start: Option<u32>,
     pub(super) names: Names,
-}
-
-/// Why a function cannot be run.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// What it uses that is not supported, and where in the binary.
-    pub(super) what: String,
-    pub(super) offset: u64,
 }
 
 /// An import: where it is to come from, and what it has to be.
@@ -275,11 +263,16 @@ impl Imported {
 }
 
 impl Inner {
-    /// The error for a call of the function whose code, which was refused, has this index.
-    pub(super) fn refusal(&self, code: u32) -> ModuleError {
-        let Refused { what, offset } = &self.refused[&code];
-        let function = Some(self.names.describe(self.imported_functions() + code));
-        ModuleError::Unsupported { what: what.clone(), offset: *offset, function }
+    /// The code with this index: of a function that the module defines, or behind them of a constant expression.
+    #[inline]
+    pub(super) fn code(&self, index: u32) -> &Code {
+        self.functions.code(&self.definitions, index)
+    }
+
+    /// The error for a call of the function with this code, which was refused, and this index among the defined ones.
+    pub(super) fn refusal(&self, code: &Code, index: u32) -> ModuleError {
+        let why = code.refusal.clone().expect("a function that is refused says why");
+        why.within(|| self.names.describe(self.imported_functions() + index))
     }
 
     /// The number of functions that are imported; code 0 is the function after them.

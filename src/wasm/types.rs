@@ -30,7 +30,7 @@ pub(super) fn register_group(definitions: &mut Definitions, group: wasmparser::R
         .map_err(|refusal| refusal.at(offset))?;
     let group = definitions.engine.types().register(group)?;
     for ty in group.iter() {
-        definitions.types.push(Defined::new(&definitions.engine, ty));
+        definitions.push_type(ty);
     }
     Ok(())
 }

@@ -211,3 +211,25 @@ fn locals_in_long_runs_are_told_apart() {
     let mut guest = Guest::new(&text);
     assert_eq!(guest.call("f", &[Val::I32(600_000), Val::I64(0)]).unwrap()[0].i32(), Some(654_321));
 }
+
+/// Handlers of instructions call each other. Where the compiler makes no jumps of these calls, their number is limited.
+#[test]
+fn running_on_and_on_takes_no_more_stack() {
+    let straight = "(local.set 0 (i32.xor (i32.mul (local.get 0) (i32.const 3)) (local.get 1)))".repeat(20_000);
+    let text = format!(
+        "(module (func (export \"run\") (param i32 i32) (result i32)
+           {straight}
+           (loop $l (local.set 0 (i32.rotl (local.get 0) (local.get 1)))
+             (br_if $l (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+           (local.get 0)))"
+    );
+    let expected = {
+        let mut a = 5_u32;
+        (0..20_000).for_each(|_| a = a.wrapping_mul(3) ^ 100_000);
+        (1..=100_000).rev().for_each(|b| a = a.rotate_left(b));
+        a.cast_signed()
+    };
+    let small = std::thread::Builder::new().stack_size(512 << 10);
+    let run = move || Guest::new(&text).i32("run", &[5, 100_000]);
+    assert_eq!(small.spawn(run).expect("a thread").join().expect("no overflow"), expected);
+}

@@ -5,6 +5,7 @@ pub mod create;
 pub mod engines;
 pub mod host_api;
 pub mod host_memory;
+pub mod interpreter;
 pub mod jit;
 pub mod memories;
 pub mod native;

@@ -32,6 +32,8 @@ enum Question {
     Bytes(BytesArguments),
     /// Full collections with much alive, in one go and by steps, and V8's.
     Pauses(PausesArguments),
+    /// The interpreter beside wasmi and Wasmtime: loops, loading, structs that die at once.
+    Interpreter,
     /// Heaps from a pool, here and on Wasmtime.
     Pooled,
     /// Memories from this crate in Wasmtime, and pools of memories of both.
@@ -49,6 +51,7 @@ fn main() -> wasmtime::Result<()> {
         Question::HostApi { filter } => host_api::print(&filter),
         Question::Bytes(arguments) => bytes::print(&arguments),
         Question::Pauses(arguments) => pauses::print(&arguments),
+        Question::Interpreter => interpreter::print(),
         Question::Pooled => pooled::print(),
         Question::Memories => memories::print(),
     }

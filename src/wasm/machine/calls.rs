@@ -1,50 +1,23 @@
 //! Calls of every kind: who is called, and with which frame.
 
-use super::super::code::{Num, Op, Ref};
+use super::super::code::Op;
 use super::frames::{Frame, window};
 use super::numbers::Numbers;
 use super::{Machine, Pending};
 use crate::error::{Corruption, CorruptionKind, Result, Trap};
-use crate::store::{FuncKind, GuestFunc, Pause, StoreOpaque};
+use crate::store::{FuncKind, Pause, StoreOpaque};
 use crate::types::RegisteredType;
 
-/// Why the dispatch loop left a function.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Next {
-    /// To call a function of the same instance, by its index among the translated ones.
-    Local(Num, Ref, u16),
-    /// To run this call, of any other kind.
-    Other(Op),
-    /// To throw what this instruction says.
-    Throw(Op),
-}
-
 impl Machine {
-    /// Makes the call `next` of the innermost frame, which goes on at `pc` afterwards.
+    /// Makes the call `op` of the innermost frame, which goes on behind `pc` and the operand there. Any call but
+    /// [`Op::Call`].
     ///
     /// `Some` if the host has to be asked first.
-    #[inline(always)]
-    pub(super) fn call(&mut self, store: &mut StoreOpaque, next: Next, pc: usize) -> Result<Option<Pause>> {
-        match next {
-            Next::Local(n, r, callee) => {
-                let Some(frame) = self.stacks.frames.last_mut() else { return Ok(None) };
-                frame.pc = to_pc(pc);
-                let func = GuestFunc { index: u32::from(callee), ..frame.func };
-                let (nums, refs) = (slot(frame.nums, n.0), slot(frame.refs, r.0));
-                let code = &self.instances[func.instance as usize].module.code[usize::from(callee)];
-                self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
-                Ok(None)
-            }
-            Next::Other(op) => self.call_other(store, op, pc),
-            Next::Throw(op) => self.throw(store, op, pc),
-        }
-    }
-
     #[inline(never)]
-    fn call_other(&mut self, store: &mut StoreOpaque, op: Op, pc: usize) -> Result<Option<Pause>> {
+    pub(super) fn call(&mut self, store: &mut StoreOpaque, op: Op, pc: usize) -> Result<Option<Pause>> {
         let Some(&frame) = self.stacks.frames.last() else { return Ok(None) };
         let instance = &self.instances[frame.func.instance as usize];
-        let word = instance.module.code[frame.func.index as usize].ops[pc];
+        let word = instance.module.code(frame.func.index).words[pc].op;
         let nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
         let types = &instance.module.definitions.types;
         let (n, r, raw, tail) = match (op, word) {
@@ -89,7 +62,7 @@ impl Machine {
         let entity = store.functions.get(raw).ok_or_else(|| bad_id(raw))?;
         match entity.kind {
             FuncKind::Guest(func) => {
-                let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+                let code = &self.instances[func.instance as usize].module.code(func.index);
                 self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
                 Ok(None)
             }
@@ -116,7 +89,7 @@ impl Machine {
         self.stacks.move_arguments(references, frame, (nums, num_params), (refs, ref_params));
         match entity.kind {
             FuncKind::Guest(func) => {
-                let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+                let code = &self.instances[func.instance as usize].module.code(func.index);
                 self.stacks.prepare(references, code, frame.nums as usize, frame.refs as usize)?;
                 if let Some(frame) = self.stacks.frames.last_mut() {
                     (frame.func, frame.pc) = (func, 0);
@@ -152,7 +125,8 @@ pub(super) fn to_usize(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
-fn slot(base: u32, register: u16) -> usize {
+#[inline(always)]
+pub(super) fn slot(base: u32, register: u16) -> usize {
     base as usize + usize::from(register)
 }
 

@@ -12,13 +12,13 @@ use super::numbers::Numbers;
 use super::objects;
 use super::run::{index_word, object, set};
 use crate::error::{Corruption, Result};
-use crate::store::{Pause, StoreOpaque};
+use crate::store::StoreOpaque;
 
 impl Machine {
     /// Throws what the instruction `op` before `pc` says, in the innermost frame.
     #[inline(never)]
-    pub(super) fn throw(&mut self, store: &mut StoreOpaque, op: Op, pc: usize) -> Result<Option<Pause>> {
-        let Some(frame) = self.stacks.frames.last_mut() else { return Ok(None) };
+    pub(super) fn throw(&mut self, store: &mut StoreOpaque, op: Op, pc: usize) -> Result<()> {
+        let Some(frame) = self.stacks.frames.last_mut() else { return Ok(()) };
         frame.pc = to_pc(pc);
         let frame = *frame;
         let exception = match op {
@@ -26,19 +26,20 @@ impl Machine {
             Op::ThrowRef(a) => object(window(&mut store.roots.stack.slots, frame.refs), a)?,
             other => unreachable!("nothing is thrown by {other:?}"),
         };
-        if self.catch(store, exception)? { Ok(None) } else { Err(store.uncaught(exception)) }
+        if self.catch(store, exception)? { Ok(()) } else { Err(store.uncaught(exception)) }
     }
 
     /// The exception that the frame `frame` throws with the values from these registers on.
     fn new_exception(&mut self, store: &mut StoreOpaque, frame: Frame, (n, r): (Num, Ref)) -> Result<u32> {
         let instance = &self.instances[frame.func.instance as usize];
-        let code = &instance.module.code[frame.func.index as usize];
-        let tag = index_word(code.ops[frame.pc as usize]);
+        let code = &instance.module.code(frame.func.index);
+        let tag = index_word(code.words[frame.pc as usize].op);
         let made = store.heap.allocate_exception(instance.tags[tag as usize], &mut store.roots)?.get();
         let nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
         let refs = window(&mut store.roots.stack.slots, frame.refs);
         let plan = instance.module.definitions.exceptions(tag);
-        objects::initialize(&mut store.heap, plan, made, (&nums, n), (refs, r))?;
+        let bytes = store.heap.object_mut(made, plan.size)?;
+        objects::initialize(bytes, plan, (&nums, n), (refs, r)).ok_or_else(|| objects::too_small(made))?;
         Ok(made)
     }
 
@@ -48,7 +49,7 @@ impl Machine {
         for index in (self.first_frame()..self.stacks.frames.len()).rev() {
             let frame = self.stacks.frames[index];
             let instance = &self.instances[frame.func.instance as usize];
-            let handlers = &instance.module.code[frame.func.index as usize].handlers;
+            let handlers = &instance.module.code(frame.func.index).handlers;
             let catches = |tag: Option<u32>| tag.is_none_or(|tag| instance.tags[tag as usize] == thrown);
             // The frame goes on behind the call, or the throw.
             let Some(clause) = handlers.find(frame.pc.saturating_sub(1), catches) else { continue };

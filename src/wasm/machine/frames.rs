@@ -40,7 +40,7 @@ impl Stacks {
         Stacks { numbers: Vec::new(), frames: Vec::new(), slots_max }
     }
 
-    /// Begins a call of `func`, whose arguments lie at `nums` and `refs`.
+    /// Begins a call of `func`, whose arguments lie at `nums` and `refs`: its frame.
     ///
     /// # Errors
     /// `StackOverflow` if there is no room for its frames.
@@ -52,12 +52,13 @@ impl Stacks {
         code: &Code,
         nums: usize,
         refs: usize,
-    ) -> Result<(), Trap> {
+    ) -> Result<Frame, Trap> {
         self.prepare(references, code, nums, refs)?;
         // `prepare` found both below the limit of the stacks.
         let [num_base, ref_base] = [nums, refs].map(|base| u32::try_from(base).unwrap_or(u32::MAX));
-        self.frames.push(Frame { func, pc: 0, nums: num_base, refs: ref_base });
-        Ok(())
+        let frame = Frame { func, pc: 0, nums: num_base, refs: ref_base };
+        self.frames.push(frame);
+        Ok(frame)
     }
 
     /// Makes room for the frames of `code` at `nums` and `refs`, and clears all of them but the arguments.

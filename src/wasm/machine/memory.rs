@@ -32,18 +32,74 @@ pub(super) fn store<const N: usize>(
     Ok(())
 }
 
+/// Bytes become numbers as slots hold them, and the other way round. Named by the width, with `s` where the sign is
+/// extended, to 32 bits or to 64 (`long`).
+pub(super) mod number {
+    #[inline(always)]
+    pub(in super::super) fn u8(bytes: [u8; 1]) -> u64 {
+        u8::from_le_bytes(bytes).into()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn s8(bytes: [u8; 1]) -> u64 {
+        i32::from(i8::from_le_bytes(bytes)).cast_unsigned().into()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn s8_long(bytes: [u8; 1]) -> u64 {
+        i64::from(i8::from_le_bytes(bytes)).cast_unsigned()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn u16(bytes: [u8; 2]) -> u64 {
+        u16::from_le_bytes(bytes).into()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn s16(bytes: [u8; 2]) -> u64 {
+        i32::from(i16::from_le_bytes(bytes)).cast_unsigned().into()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn s16_long(bytes: [u8; 2]) -> u64 {
+        i64::from(i16::from_le_bytes(bytes)).cast_unsigned()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn u32(bytes: [u8; 4]) -> u64 {
+        u32::from_le_bytes(bytes).into()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn s32_long(bytes: [u8; 4]) -> u64 {
+        i64::from(i32::from_le_bytes(bytes)).cast_unsigned()
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn u64(bytes: [u8; 8]) -> u64 {
+        u64::from_le_bytes(bytes)
+    }
+
+    /// The low `N` bytes of a number, at most 8.
+    #[inline(always)]
+    pub(in super::super) fn low<const N: usize>(value: u64) -> [u8; N] {
+        let bytes = value.to_le_bytes();
+        core::array::from_fn(|i| bytes[i])
+    }
+}
+
 /// Makes a number of the bytes that `read` gives.
 pub(super) fn load_as<E>(kind: Load, read: impl ReadBytes<E>) -> Result<u64, E> {
     Ok(match kind {
-        Load::U8 => u64::from(u8::from_le_bytes(read.read()?)),
-        Load::S8 => u64::from(i32::from(i8::from_le_bytes(read.read()?)).cast_unsigned()),
-        Load::S8Long => i64::from(i8::from_le_bytes(read.read()?)).cast_unsigned(),
-        Load::U16 => u64::from(u16::from_le_bytes(read.read()?)),
-        Load::S16 => u64::from(i32::from(i16::from_le_bytes(read.read()?)).cast_unsigned()),
-        Load::S16Long => i64::from(i16::from_le_bytes(read.read()?)).cast_unsigned(),
-        Load::U32 => u64::from(u32::from_le_bytes(read.read()?)),
-        Load::S32Long => i64::from(i32::from_le_bytes(read.read()?)).cast_unsigned(),
-        Load::U64 => u64::from_le_bytes(read.read()?),
+        Load::U8 => number::u8(read.read()?),
+        Load::S8 => number::s8(read.read()?),
+        Load::S8Long => number::s8_long(read.read()?),
+        Load::U16 => number::u16(read.read()?),
+        Load::S16 => number::s16(read.read()?),
+        Load::S16Long => number::s16_long(read.read()?),
+        Load::U32 => number::u32(read.read()?),
+        Load::S32Long => number::s32_long(read.read()?),
+        Load::U64 => number::u64(read.read()?),
     })
 }
 

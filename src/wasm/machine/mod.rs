@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!   run         the dispatch loop
+//!    |-- threaded   chains of handlers: instructions that go on by themselves
+//!    |    `-- handlers   what each of them does
 //!    |-- calls      who is called, and with which frame
 //!    |-- exceptions what is thrown, and who catches it
 //!    |-- rare       what takes a second dispatch: tables, bulk operations, arrays
@@ -21,11 +23,13 @@
 mod calls;
 mod exceptions;
 mod frames;
+mod handlers;
 mod memory;
 mod numbers;
 mod objects;
 mod rare;
 mod run;
+mod threaded;
 mod vectors;
 
 use std::any::Any;
@@ -33,6 +37,7 @@ use std::any::Any;
 pub(super) use self::frames::memory_at;
 pub(super) use self::memory::init as init_memory;
 pub(super) use self::rare::init_table;
+pub(super) use self::threaded::{Word, assemble};
 
 use self::frames::Stacks;
 use super::instance::InstanceData;
@@ -108,7 +113,7 @@ impl Machine {
         // Constant expressions call nothing.
         self.run(store)?;
         let done = self.finish(store);
-        let code = &self.instances[instance as usize].module.code[index as usize];
+        let code = &self.instances[instance as usize].module.code(index);
         Ok(match (code.num_results, code.ref_results) {
             (2, _) => whole([self.stacks.numbers[done.nums], self.stacks.numbers[done.nums + 1]]),
             (_, 0) => self.stacks.numbers[done.nums].into(),
@@ -136,7 +141,7 @@ impl Machine {
     fn free_slots(&self, store: &StoreOpaque) -> (usize, usize) {
         let nums = self.stacks.frames.last().map_or(0, |frame| {
             let module = &self.instances[frame.func.instance as usize].module;
-            (frame.nums + module.code[frame.func.index as usize].nums) as usize
+            (frame.nums + module.code(frame.func.index).nums) as usize
         });
         // The host may have been called in place of the innermost frame; its arguments are no longer needed then.
         (nums, store.roots.stack.top)
@@ -165,7 +170,7 @@ impl GuestRunner for Machine {
 
     fn enter(&mut self, store: &mut StoreOpaque, func: GuestFunc, args: &[RawVal]) -> Result<()> {
         let (nums, refs) = self.free_slots(store);
-        let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+        let code = &self.instances[func.instance as usize].module.code(func.index);
         let first_frame = self.stacks.frames.len();
         self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
         // What lies above `top` may be anything; the frame was cleared but for its arguments, which come now.
@@ -173,7 +178,7 @@ impl GuestRunner for Machine {
             let ty = func_type(&self.instances, func);
             write(ty.params(), args, &mut self.stacks.numbers[nums..], &mut store.roots.stack.slots[refs..]);
         }
-        let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+        let code = &self.instances[func.instance as usize].module.code(func.index);
         store.roots.stack.top = refs + code.refs as usize;
         self.activations.push(Activation { func, first_frame, nums, refs, pending: None });
         Ok(())
@@ -185,7 +190,7 @@ impl GuestRunner for Machine {
             Ok(Pause::Done) => {
                 if let Some(activation) = self.activations.last() {
                     let func = activation.func;
-                    let code = &self.instances[func.instance as usize].module.code[func.index as usize];
+                    let code = &self.instances[func.instance as usize].module.code(func.index);
                     store.roots.stack.top = activation.refs + code.ref_results as usize;
                 }
                 Ok(Pause::Done)

@@ -16,6 +16,12 @@ pub(super) const WINDOW: usize = 1 << 16;
 pub(super) struct Numbers<'s>(pub(super) &'s mut [u64; WINDOW]);
 
 impl Numbers<'_> {
+    /// The same frame, for as long as this one is lent out.
+    #[inline(always)]
+    pub(super) fn lend(&mut self) -> Numbers<'_> {
+        Numbers(self.0)
+    }
+
     #[inline(always)]
     pub(super) fn get(&self, a: Num) -> u64 {
         self.0[usize::from(a.0)]

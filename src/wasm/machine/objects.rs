@@ -10,37 +10,41 @@ use crate::heap::GcHeap;
 use crate::object::ARRAY_BASE;
 use crate::root::RootArray;
 
-/// Writes the fields of a new struct: numbers from register `n` on, references from register `r` on.
+/// Writes the fields of a new struct of `plan` to its bytes: numbers from register `n` on, references from register `r`
+/// on. `None` if there are too few bytes.
 #[inline(always)]
 pub(super) fn initialize(
-    heap: &mut GcHeap,
+    bytes: &mut [u8],
     plan: &StructPlan,
-    made: u32,
     (nums, n): (&Numbers<'_>, Num),
     (refs, r): (&References, Ref),
-) -> Result<(), Corruption> {
-    let outside = || Corruption::new(CorruptionKind::OutOfBounds, made);
-    let bytes = heap.object_mut(made, plan.size)?;
+) -> Option<()> {
     let (mut n, mut r) = (n.0, r.0);
     for &Field { offset, place } in &plan.fields {
         let at = offset as usize;
         match place {
             Place::Ref => {
-                write(bytes, at, get(refs, Ref(r)).to_le_bytes()).ok_or_else(outside)?;
+                write(bytes, at, get(refs, Ref(r)).to_le_bytes())?;
                 r = r.wrapping_add(1);
             }
             Place::Num(width) => {
                 let value = nums.get(Num(n)).to_le_bytes();
-                write_number(bytes, at, width, value).ok_or_else(outside)?;
+                write_number(bytes, at, width, value)?;
                 n = n.wrapping_add(1);
             }
             Place::Vec => {
-                write(bytes, at, nums.get_vec(Num(n)).to_le_bytes()).ok_or_else(outside)?;
+                write(bytes, at, nums.get_vec(Num(n)).to_le_bytes())?;
                 n = n.wrapping_add(2);
             }
         }
     }
-    Ok(())
+    Some(())
+}
+
+/// The finding that a new object is smaller than its fields.
+#[cold]
+pub(super) fn too_small(made: u32) -> Corruption {
+    Corruption::new(CorruptionKind::OutOfBounds, made)
 }
 
 /// Reads the fields of an object: numbers into registers from `n` on, references from `r` on; the register behind the

@@ -9,6 +9,7 @@ use super::memory::{self, load_as};
 use super::numbers::Numbers;
 use super::objects::{self, FieldOf};
 use super::run::{get, object, set};
+use super::threaded::Word;
 use super::vectors;
 use crate::error::{Result, Trap};
 use crate::object::GcArrayLayout;
@@ -25,7 +26,7 @@ pub(super) fn run(
     op: Op,
     pc: usize,
 ) -> Result<usize> {
-    let mut words = Words { ops: &code.ops, pc };
+    let mut words = Words { words: &code.words, pc };
     match op {
         Op::LoadAt(kind, d, a) => {
             let (memory, offset) = words.memory_offset();
@@ -92,11 +93,11 @@ pub(super) fn run(
             }
         }
         Op::TestFunc(d, a, to) => {
-            let is = is_func(store, instance, nums.get32(a), to)?;
+            let is = is_func(store, code, nums.get32(a), to)?;
             nums.set(d, u64::from(is));
         }
         Op::CastFunc(a, to) => {
-            if !is_func(store, instance, nums.get32(a), to)? {
+            if !is_func(store, code, nums.get32(a), to)? {
                 return Err(Trap::CastFailure.into());
             }
         }
@@ -121,13 +122,13 @@ pub(super) fn run(
 
 /// The operand words that follow an instruction.
 pub(super) struct Words<'o> {
-    ops: &'o [Op],
+    words: &'o [Word],
     pc: usize,
 }
 
 impl Words<'_> {
     pub(super) fn next(&mut self) -> Op {
-        let op = self.ops[self.pc];
+        let op = self.words[self.pc].op;
         self.pc += 1;
         op
     }
@@ -173,8 +174,8 @@ impl Words<'_> {
 }
 
 /// Whether the function with the id `raw` (0: null) is of the cast target `to`.
-fn is_func(store: &StoreOpaque, instance: &InstanceData, raw: u32, to: u16) -> Result<bool> {
-    let target = &instance.module.casts.funcs[usize::from(to)];
+fn is_func(store: &StoreOpaque, code: &Code, raw: u32, to: u16) -> Result<bool> {
+    let target = &code.casts.funcs[usize::from(to)];
     if raw == 0 {
         return Ok(target.accepts(None));
     }

@@ -5,6 +5,7 @@ use wasmparser::{MemArg, MemArgTarget, Operator};
 use super::super::code::{Load, Num, Op, Width};
 use super::super::definitions::{Class, RefKind};
 use super::Translator;
+use super::operands::Operand;
 
 type Access = fn(Num, Num, u16) -> Op;
 
@@ -202,9 +203,21 @@ impl Translator<'_, '_> {
     }
 
     fn store(&mut self, near: Access, far: Width, memarg: MemArg) {
+        let reach = self.reach(memarg);
+        if let (Reach::Near(offset), Some(k)) = (&reach, self.top_bytes(far)) {
+            self.operands.pop();
+            let address = self.pop_num();
+            let op = match far {
+                Width::B1 => Op::Store8Imm,
+                Width::B2 => Op::Store16Imm,
+                Width::B4 => Op::Store32Imm,
+                Width::B8 => Op::Store64Imm,
+            };
+            return self.emit(op(address, k, *offset));
+        }
         let value = self.pop_num();
         let address = self.pop_num();
-        match self.reach(memarg) {
+        match reach {
             Reach::Near(offset) => self.emit(near(address, value, offset)),
             Reach::Far(offset) => {
                 self.emit(Op::StoreFar(far, address, value));
@@ -215,6 +228,14 @@ impl Translator<'_, '_> {
                 self.memory_offset(memarg);
             }
         }
+    }
+
+    /// The number whose low `width` bytes are those of the operand at the top, if that is a constant and there is one
+    /// that an immediate can hold.
+    fn top_bytes(&self, width: Width) -> Option<i16> {
+        let Operand::Const(bits) = self.operands.top() else { return None };
+        let unused = 64 - 8 * width.bytes();
+        i16::try_from((bits << unused).cast_signed() >> unused).ok()
     }
 
     fn reach(&self, memarg: MemArg) -> Reach {

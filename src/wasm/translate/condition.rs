@@ -129,7 +129,7 @@ impl Condition {
 
     /// The branch at instruction `site` to instruction `target`; `None` if it does not reach that far.
     pub(super) fn branch(self, site: u32, target: u32) -> Option<Op> {
-        let near = || i16::try_from(i64::from(target) - i64::from(site) - 1).ok().map(Near);
+        let near = || near(site, target);
         Some(match self {
             Condition::Always => Op::Jump(target),
             Condition::NonZero(a) => Op::BrNonZero(a, target),
@@ -164,4 +164,33 @@ impl Condition {
             Condition::I64Imm(RelationImm::GeU, a, k) => Op::BrI64GeUImm(a, k, near()?),
         })
     }
+
+    /// The branch to `near` that does first what `step` does, the instruction before it, if there is one for both.
+    pub(super) fn after(self, step: Op, near: Near) -> Option<Op> {
+        let Op::I32AddImm(d, a, k) = step else { return None };
+        if d != a {
+            return None;
+        }
+        match (self, k) {
+            (Condition::NonZero(b), k) if b == d => Some(Op::BrI32AddNonZero(d, k, near)),
+            (Condition::I32(relation, b, n), 1) if b == d => match relation {
+                Relation::Ne => Some(Op::BrI32NextNe(d, n, near)),
+                Relation::LtS => Some(Op::BrI32NextLtS(d, n, near)),
+                Relation::LtU => Some(Op::BrI32NextLtU(d, n, near)),
+                Relation::Eq | Relation::LeS | Relation::LeU => None,
+            },
+            (Condition::I32Imm(relation, b, n), 1) if b == d => match relation {
+                RelationImm::Ne => Some(Op::BrI32NextNeImm(d, n, near)),
+                RelationImm::LtS => Some(Op::BrI32NextLtSImm(d, n, near)),
+                RelationImm::LtU => Some(Op::BrI32NextLtUImm(d, n, near)),
+                RelationImm::Eq | RelationImm::GeS | RelationImm::GeU => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// The distance from the branch `site` to the instruction `target`, if a near branch reaches so far.
+pub(super) fn near(site: u32, target: u32) -> Option<Near> {
+    i16::try_from(i64::from(target) - i64::from(site) - 1).ok().map(Near)
 }

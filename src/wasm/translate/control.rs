@@ -12,7 +12,7 @@ use wasmparser::{BlockType, BrTable};
 use super::super::code::{Num, Op, Ref};
 use super::super::definitions::{Class, RefKind, count};
 use super::Translator;
-use super::condition::Condition;
+use super::condition::{Condition, near};
 use super::operands::{Height, Operand, Settle};
 
 /// How many values a branch moves one by one.
@@ -337,6 +337,9 @@ impl<'m> Translator<'m, '_> {
 
     fn jump(&mut self, condition: Condition, index: usize) {
         if let Kind::Loop(head) = self.frames[index].kind {
+            if self.jump_after_step(condition, head) {
+                return;
+            }
             let site = self.position();
             match condition.branch(site, head) {
                 Some(op) => self.emit(op),
@@ -349,6 +352,18 @@ impl<'m> Translator<'m, '_> {
             let patch = self.branch_later(condition);
             self.frames[index].exits.push(patch);
         }
+    }
+
+    /// Makes one instruction of the last one and a branch back to `head`, if there is one for both; whether it did.
+    fn jump_after_step(&mut self, condition: Condition, head: u32) -> bool {
+        if self.ops.len() <= self.barrier {
+            return false;
+        }
+        let site = self.position() - 1;
+        let step = self.ops[site as usize];
+        let Some(op) = near(site, head).and_then(|near| condition.after(step, near)) else { return false };
+        self.ops[site as usize] = op;
+        true
     }
 
     /// A branch over the instruction after it.

@@ -38,10 +38,11 @@ use super::code::{Code, Num, Op, Ref};
 use super::definitions::{Class, Definitions, count};
 use super::error::{ModuleError, Refusal};
 use super::handlers::{Clause, Handlers, TryBlock};
+use super::machine::assemble;
 
 /// Slots that a frame can have: a register's 16 bits must also name the place behind the last one, where the frame of a
 /// callee without arguments begins.
-const SLOTS_MAX: u32 = (1 << 16) - 1;
+pub(super) const SLOTS_MAX: u32 = (1 << 16) - 1;
 
 /// Bodies longer than this many bytes are translated without near branches forward from the start.
 const NEAR_BYTES_MAX: usize = 1 << 13;
@@ -62,15 +63,14 @@ pub(super) struct Subject<'m> {
 /// If it uses something that is not supported yet, or needs more registers than there are.
 pub(super) fn translate(
     definitions: &Definitions,
-    casts: &mut Casts,
     subject: Subject<'_>,
     body: OperatorsReader<'_>,
 ) -> Result<Code, ModuleError> {
     let far = body.get_binary_reader().bytes_remaining() > NEAR_BYTES_MAX;
-    let mut translator = Translator::new(definitions, casts, subject, far);
+    let mut translator = Translator::new(definitions, subject, far);
     translator.body(body.clone())?;
     if translator.out_of_reach {
-        translator = Translator::new(definitions, casts, subject, true);
+        translator = Translator::new(definitions, subject, true);
         translator.body(body.clone())?;
     }
     Ok(translator.finish(subject))
@@ -79,7 +79,7 @@ pub(super) fn translate(
 /// The state of a translation.
 struct Translator<'m, 'a> {
     definitions: &'m Definitions,
-    casts: &'m mut Casts,
+    casts: Casts,
     ops: Vec<Op>,
     pool: Vec<u64>,
     operands: Operands,
@@ -106,7 +106,7 @@ struct Translator<'m, 'a> {
 }
 
 impl<'m, 'a> Translator<'m, 'a> {
-    fn new(definitions: &'m Definitions, casts: &'m mut Casts, subject: Subject<'m>, far: bool) -> Translator<'m, 'a> {
+    fn new(definitions: &'m Definitions, subject: Subject<'m>, far: bool) -> Translator<'m, 'a> {
         let mut locals = Locals::default();
         let params = subject.params.iter().map(|&class| (1, class));
         for (count, class) in params.chain(subject.locals.iter().copied()) {
@@ -114,7 +114,7 @@ impl<'m, 'a> Translator<'m, 'a> {
         }
         let mut translator = Translator {
             definitions,
-            casts,
+            casts: Casts::default(),
             ops: Vec::new(),
             pool: Vec::new(),
             operands: Operands::new(locals.height()),
@@ -156,8 +156,10 @@ impl<'m, 'a> Translator<'m, 'a> {
         let peak = self.operands.peak();
         let (nums, refs) = (peak.nums.max(num_results), peak.refs.max(ref_results));
         Code {
-            ops: self.ops.into(),
+            words: assemble(&self.ops),
             pool: self.pool.into(),
+            casts: self.casts,
+            refusal: None,
             handlers: Handlers { blocks: self.tries.into(), clauses: self.clauses.into() },
             nums,
             refs,

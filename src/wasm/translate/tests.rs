@@ -5,7 +5,7 @@ use crate::store::{Config, Engine};
 /// The code of the only function that `fields` define.
 fn code(fields: &str) -> Vec<Op> {
     let module = Module::new(&Engine::default(), format!("(module {fields})")).expect("a valid module");
-    module.inner().code[0].ops.to_vec()
+    module.inner().code(0).words.iter().map(|word| word.op).collect()
 }
 
 const R0: Num = Num(0);
@@ -72,12 +72,51 @@ fn comparisons_are_part_of_the_branch() {
              (local.set 0 (i32.add (local.get 0) (i32.const 1)))
              (br_if $l (i32.gt_u (local.get 1) (local.get 0)))))",
     );
-    assert_eq!(ops, [Op::I32AddImm(R0, R0, 1), Op::BrI32LtU(R0, R1, Near(-2)), Op::Return]);
+    assert_eq!(ops, [Op::BrI32NextLtU(R0, R1, Near(-1)), Op::Return]);
     let inverted = code(
         "(func (param i64 i64)
            (block $b (br_if $b (i32.eqz (i64.lt_s (local.get 0) (local.get 1)))) (unreachable)))",
     );
     assert_eq!(inverted, [Op::BrI64LeS(R1, R0, Near(1)), Op::Unreachable, Op::Return]);
+}
+
+#[test]
+fn a_step_is_part_of_the_branch_that_ends_its_loop() {
+    let ops = |step: &str, condition: &str| {
+        code(&format!(
+            "(func (param i32 i32)
+               (loop $l (local.set 0 (i32.add (local.get 0) (i32.const {step}))) (br_if $l {condition})))"
+        ))
+    };
+    assert_eq!(ops("-3", "(local.get 0)"), [Op::BrI32AddNonZero(R0, -3, Near(-1)), Op::Return]);
+    assert_eq!(ops("1", "(i32.ne (local.get 0) (i32.const 9))"), [Op::BrI32NextNeImm(R0, 9, Near(-1)), Op::Return]);
+    assert_eq!(ops("1", "(i32.lt_s (local.get 0) (local.get 1))"), [Op::BrI32NextLtS(R0, R1, Near(-1)), Op::Return]);
+    // Another step, or of another local.
+    assert_eq!(
+        ops("2", "(i32.lt_s (local.get 0) (local.get 1))"),
+        [Op::I32AddImm(R0, R0, 2), Op::BrI32LtS(R0, R1, Near(-2)), Op::Return]
+    );
+    assert_eq!(ops("1", "(local.get 1)"), [Op::I32AddImm(R0, R0, 1), Op::BrNonZero(R1, 0), Op::Return]);
+    // A branch may lead between the two.
+    let between = code(
+        "(func (param i32)
+           (loop $l
+             (block $b (br_if $b (local.get 0)) (local.set 0 (i32.add (local.get 0) (i32.const 1))))
+             (br_if $l (local.get 0))))",
+    );
+    assert_eq!(between, [Op::BrNonZero(R0, 2), Op::I32AddImm(R0, R0, 1), Op::BrNonZero(R0, 0), Op::Return]);
+}
+
+#[test]
+fn constants_are_stored_from_immediates() {
+    let ops = |store: &str| code(&format!("(memory 1) (func (param i32) ({store}))"));
+    assert_eq!(ops("i32.store8 (local.get 0) (i32.const 0x1ff)"), [Op::Store8Imm(R0, -1, 0), Op::Return]);
+    assert_eq!(ops("i64.store offset=8 (local.get 0) (i64.const -2)"), [Op::Store64Imm(R0, -2, 8), Op::Return]);
+    assert_eq!(ops("f64.store (local.get 0) (f64.const 0)"), [Op::Store64Imm(R0, 0, 0), Op::Return]);
+    assert_eq!(
+        ops("i32.store (local.get 0) (i32.const 0x10000)"),
+        [Op::Const(R1, 0x10000), Op::Store32(R0, R1, 0), Op::Return]
+    );
 }
 
 #[test]
@@ -155,9 +194,9 @@ fn fuel_is_charged_once_for_a_stretch() {
     let engine = Engine::new(&config).expect("valid settings");
     let text = "(module (func (param i32) nop nop (loop $l (br_if $l (local.get 0)))))";
     let module = Module::new(&engine, text).expect("a valid module");
-    let ops = &module.inner().code[0].ops;
+    let ops: Vec<Op> = module.inner().code(0).words.iter().map(|word| word.op).collect();
     // nop, nop, loop; then local.get, br_if, end, end.
-    assert_eq!(**ops, [Op::Fuel(3), Op::Fuel(4), Op::BrNonZero(R0, 1), Op::Return]);
+    assert_eq!(ops, [Op::Fuel(3), Op::Fuel(4), Op::BrNonZero(R0, 1), Op::Return]);
 }
 
 #[test]
@@ -193,7 +232,7 @@ fn code_is_linear_in_the_size_of_the_module() {
     ] {
         let binary = wat::parse_str(&text).expect("valid text");
         let module = Module::new(&Engine::default(), &binary).expect("a valid module");
-        let ops = module.inner().code[0].ops.len();
+        let ops = module.inner().code(0).words.len();
         assert!(ops <= 4 * binary.len(), "{ops} instructions for {} bytes", binary.len());
     }
 }
@@ -233,8 +272,8 @@ fn code_stays_in_proportion_to_the_body() {
         );
         let binary = wat::parse_str(&text).unwrap_or_else(|error| panic!("{what}: {error}"));
         let module = Module::new(&Engine::default(), &binary).unwrap_or_else(|error| panic!("{what}: {error}"));
-        let code = &module.inner().code[1];
-        let made = code.ops.len() + code.pool.len() + code.handlers.clauses.len() + code.handlers.blocks.len();
+        let code = module.inner().code(1);
+        let made = code.words.len() + code.pool.len() + code.handlers.clauses.len() + code.handlers.blocks.len();
         assert!(made < binary.len(), "{what}: {made} instructions for {} bytes of module", binary.len());
     }
 }
