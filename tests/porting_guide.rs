@@ -67,7 +67,7 @@ impl Machine {
         // 2. A heap has a collector, limits, and a source of memory. It knows the types of its objects.
         let config = HeapConfig { initial_bytes: max_bytes.min(1 << 20), max_bytes, ..HeapConfig::default() };
         let mut heap = GcHeap::new(config, collector.create(), Arc::new(MappedMemoryCreator::default()))?;
-        [&cell, &array].map(|ty| heap.register_type(ty));
+        [&cell, &array].into_iter().for_each(|ty| heap.register_type(ty));
         let offsets: Vec<u32> = cell.as_struct().expect("a struct").fields.iter().map(|field| field.offset).collect();
         assert_eq!(offsets, [TAIL, HEAD]);
         let layout = *array.as_array().expect("an array");

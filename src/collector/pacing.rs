@@ -95,8 +95,8 @@ impl Pacer {
     pub fn kept_free(&self, counters: &Counters) -> u64 {
         match self.pacing {
             // As much as will be added before the next full collection, and half of that for what is young.
-            Pacing::Doubling | Pacing::Bounded { .. } => Self::threshold(counters) / 2 * 3,
-            Pacing::Fixed { bytes } => bytes.max(Self::FIXED_MIN) / 2 * 3,
+            Pacing::Doubling | Pacing::Bounded { .. } => (Self::threshold(counters) / 2).saturating_mul(3),
+            Pacing::Fixed { bytes } => (bytes.max(Self::FIXED_MIN) / 2).saturating_mul(3),
         }
     }
 }

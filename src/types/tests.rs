@@ -87,7 +87,7 @@ fn equal_groups_of_different_modules_are_the_same_types() {
     let own = HeapType::concrete(registry.id(), first.index(0), CompositeKind::Struct);
     assert_eq!(first.get(0).composite().heap_types().collect::<Vec<_>>(), [own]);
     assert_eq!(first.get(0).heap_type(), own);
-    assert_eq!(format!("{first:?}"), "[RegisteredType(0: (struct (field i32) (field (ref null 0))))]");
+    assert_eq!(format!("{first:?}"), "[RegisteredType(1: (struct (field i32) (field (ref null 1))))]");
 }
 
 #[test]
