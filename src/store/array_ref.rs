@@ -214,9 +214,8 @@ impl Array {
 impl StoreOpaque {
     /// The array at `at`.
     pub(super) fn array_at(&self, at: u32) -> Result<Array> {
-        let (layout, element) = match shape_of(self.type_at(at)?) {
-            Some(shape) => shape,
-            None => return Err(Corruption::new(CorruptionKind::BadHeader, at).into()),
+        let Some((layout, element)) = shape_of(self.type_at(at)?) else {
+            return Err(Corruption::new(CorruptionKind::BadHeader, at).into());
         };
         Ok(Array { at, len: self.heap.array_len(at)?, layout, element })
     }
