@@ -19,6 +19,10 @@ use tumulus::testkit::world::mutable;
 use tumulus::types::{ArrayType, FieldType, RefType, StorageType, SubType};
 
 const BYTES: usize = 64 << 10;
+/// How many elements of `bytes` bytes they are.
+const fn elements(bytes: u32) -> u32 {
+    (64 << 10) / bytes
+}
 
 /// Two arrays of 64 KiB. After a collection, those of references are old.
 struct Arrays {
@@ -31,7 +35,7 @@ impl Arrays {
     fn new(element: FieldType) -> Arrays {
         let (mut heap, [ty]) =
             heap_of(BuiltinCollector::Generational, 1 << 30, [SubType::new(ArrayType::new(element))]);
-        let length = BYTES as u32 / ty.as_array().unwrap().elem_size;
+        let length = elements(ty.as_array().unwrap().elem_size);
         let mut roots = [0; 2];
         for i in 0..2 {
             roots[i] = heap.allocate_array(&ty, length, &mut roots).unwrap().get();
@@ -43,7 +47,7 @@ impl Arrays {
     /// The heap, the layout of the arrays, both of them, and the length of each.
     fn parts(&mut self) -> (&mut GcHeap, &GcArrayLayout, [u32; 2], u32) {
         let layout = self.ty.as_array().unwrap();
-        (&mut self.heap, layout, self.roots, BYTES as u32 / layout.elem_size)
+        (&mut self.heap, layout, self.roots, elements(layout.elem_size))
     }
 }
 

@@ -90,8 +90,8 @@ fn modules_that_do_not_validate() {
 
 #[test]
 fn features_that_are_not_supported_are_refused_by_name() {
-    let threads = complaint(2, "threads.wat", "(module (memory 1 1 shared))", &[]);
-    assert_parts(&threads, &["cannot load", "threads", "offset 0x"]);
+    let pages = complaint(2, "pages.wat", "(module (memory 1 (pagesize 1)))", &[]);
+    assert_parts(&pages, &["cannot load", "custom page sizes", "offset 0x"]);
     // An instruction, when its function is called.
     for (name, text, instruction) in [
         ("simd", "(drop (i32x4.add (v128.const i64x2 0 0) (v128.const i64x2 0 0)))", "i32x4.add"),

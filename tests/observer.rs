@@ -140,7 +140,7 @@ fn steps_are_counted_and_the_longest_told() {
     let Fixture { heap, roots, .. } = &mut fixture;
     let mut given_up = heap.start_collection(CycleKind::Full, roots).unwrap().unwrap();
     assert_eq!(given_up.step(Budget(2)).unwrap(), Progress::More);
-    drop(given_up);
+    // Given up here.
     assert!(events.lock().unwrap().is_empty());
     let mut collection = heap.start_collection(CycleKind::Full, roots).unwrap().unwrap();
     let mut steps = 1;

@@ -21,9 +21,15 @@ pub(super) struct Finalizers {
     ids: VecDeque<u32>,
     /// How many of the first ones a collector asked to be told of when they are taken out.
     armed: usize,
+    /// How many waited when the cycle began.
+    waited: usize,
 }
 
 impl Finalizers {
+    pub(super) fn begin_cycle(&mut self) {
+        self.waited = self.objects.len();
+    }
+
     /// Objects that are registered and were not found dead.
     pub(super) fn registered(&self) -> usize {
         self.registered.len() - self.objects.len()
@@ -43,29 +49,30 @@ impl Finalizers {
         self.registered.insert(raw)
     }
 
-    /// Shows those that wait, as a chunk of roots is shown: until the collector asks to be told when it changes.
+    /// Shows those that waited when the cycle began, as a chunk of roots is shown: until the collector asks to be told when
+    /// it changes.
     pub(super) fn show_pending(&mut self, tracer: &mut dyn Tracer) -> Result<bool, Corruption> {
-        let known = if tracer.wants_unwritten() { 0 } else { self.armed };
-        match self.objects.make_contiguous().get_mut(known..) {
+        let known = if tracer.wants_unwritten() { 0 } else { self.armed.min(self.waited) };
+        match self.objects.make_contiguous().get_mut(known..self.waited) {
             None | Some([]) => Ok(false),
             Some(slots) => {
                 if tracer.visit_chunk(RootCategory::Finalizers, slots)? {
-                    self.armed = self.objects.len();
+                    self.armed = self.waited;
                 }
                 Ok(true)
             }
         }
     }
 
-    /// Queues those registered objects in `scope` that are dead, and shows them.
+    /// Queues those registered objects in `scope` that are dead, and shows all that this cycle queued: a second trace of
+    /// the same cycle finds those of the first no more alive than its own.
     pub(super) fn queue_dead(&mut self, scope: WeakScope, tracer: &mut dyn Tracer) -> Result<bool, Corruption> {
-        let Finalizers { registered, objects, ids, .. } = self;
-        let known = objects.len();
+        let Finalizers { registered, objects, ids, waited, .. } = self;
         registered.process(scope, tracer, &mut |id, object| {
             objects.push_back(object);
             ids.push_back(id);
         })?;
-        match objects.make_contiguous().get_mut(known..) {
+        match objects.make_contiguous().get_mut(*waited..) {
             None | Some([]) => Ok(false),
             Some(slots) => tracer.visit(RootCategory::Finalizers, slots).map(|()| true),
         }
@@ -95,7 +102,7 @@ impl GcHeap {
     /// # Errors
     /// If the collector finds that the reference leads to no object.
     pub fn take_finalizable(&mut self) -> Result<Option<(u32, u32)>, Corruption> {
-        let Finalizers { registered, objects, ids, armed } = &mut self.weak.finalizers;
+        let Finalizers { registered, objects, ids, armed, .. } = &mut self.weak.finalizers;
         let (Some(object), Some(id)) = (objects.pop_front(), ids.pop_front()) else { return Ok(None) };
         registered.release(id);
         if *armed > 0 {

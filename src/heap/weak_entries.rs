@@ -42,6 +42,7 @@ impl WeakTables {
     /// anew.
     pub(super) fn begin_cycle(&mut self) {
         self.ephemerons.begin_cycle();
+        self.finalizers.begin_cycle();
         self.stage = Stage::Pending;
     }
 }

@@ -93,6 +93,7 @@ pub use weak::WeakRooted;
 use hashbrown::HashMap;
 
 pub(crate) use context::StoreInner;
+#[cfg(feature = "wasm")]
 pub(crate) use fuel::Fuel;
 #[cfg(feature = "wasm")]
 pub(crate) use func::HostFunc;
@@ -101,7 +102,9 @@ pub(crate) use global::GlobalEntity;
 pub(crate) use guest::{GuestRunner, Pause};
 pub(crate) use memory::MemoryEntity;
 pub(crate) use opaque::{Parked, StoreId, StoreOpaque};
-pub(crate) use roots::{RefArray, RootSet};
+pub(crate) use roots::RefArray;
+#[cfg(feature = "wasm")]
+pub(crate) use roots::RootSet;
 pub(crate) use table::TableEntity;
 pub(crate) use val::RawVal;
 #[cfg(feature = "wasm")]
