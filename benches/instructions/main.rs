@@ -19,7 +19,7 @@ use tumulus::testkit::world::mutable;
 use tumulus::types::{ArrayType, CompositeKind, HeapType, RefType, StructType, SubType, ValType};
 
 /// Objects that are prepared whatever the count, so that it does not change what preparing them takes.
-const PREPARED: usize = 40_000;
+const PREPARED: u32 = 40_000;
 
 /// Pairs, all old: the generational collector set their LOG bits.
 struct Pairs {
@@ -44,10 +44,10 @@ impl Pairs {
 }
 
 /// A struct of two references that dies at once, and what its collections take.
-fn allocate(count: usize) {
+fn allocate(count: u32) {
     let (mut heap, [pair]) = heap_of(BuiltinCollector::Generational, 1 << 30, [references::<2>()]);
     let mut roots = [0_u32; 1];
-    for i in 0..count as u32 {
+    for i in 0..count {
         let new = heap.allocate_struct(&pair, &mut roots).unwrap().get();
         let object = heap.object_mut(new, 16).unwrap();
         object[4..8].copy_from_slice(&(i << 1 | 1).to_le_bytes());
@@ -56,7 +56,7 @@ fn allocate(count: usize) {
     }
 }
 
-fn get(count: usize) {
+fn get(count: u32) {
     let Pairs { heap, roots, .. } = Pairs::old();
     for _ in 0..count {
         black_box(heap.read_ref(black_box(roots[0]), 4).unwrap());
@@ -64,7 +64,7 @@ fn get(count: usize) {
 }
 
 /// A reference stored in an object that the collector knows of.
-fn set(count: usize) {
+fn set(count: u32) {
     let Pairs { mut heap, roots, .. } = Pairs::old();
     heap.write_ref(roots[0], 4, roots[1]).unwrap();
     for _ in 0..count {
@@ -73,20 +73,20 @@ fn set(count: usize) {
 }
 
 /// The first reference stored in an old object.
-fn set_slow(count: usize) {
+fn set_slow(count: u32) {
     let Pairs { mut heap, roots, .. } = Pairs::old();
-    for &pair in &roots[..count] {
+    for &pair in &roots[..count as usize] {
         heap.write_ref(pair, 4, roots[0]).unwrap();
     }
 }
 
 /// Types in a line, each below the one before it, and an object of the last.
-fn cast_to(depth: usize, count: usize) {
+fn cast_to(depth: usize, count: u32) {
     const DEPTH: usize = 7;
     let types = std::array::from_fn::<_, DEPTH, _>(|i| {
         let ty = SubType::new(StructType::new((0..=i).map(|_| mutable(ValType::I32))));
         let ty = if i + 1 < DEPTH { ty.open() } else { ty };
-        let index = (i as u32).checked_sub(1);
+        let index = u32::try_from(i).unwrap().checked_sub(1);
         index.map_or(ty.clone(), |index| ty.extending(HeapType::Rec { index, kind: CompositeKind::Struct }))
     });
     let engine = tumulus::store::Engine::default();
@@ -102,28 +102,28 @@ fn cast_to(depth: usize, count: usize) {
     }
 }
 
-fn cast(count: usize) {
+fn cast(count: u32) {
     cast_to(5, count);
 }
 
-fn cast_final(count: usize) {
+fn cast_final(count: u32) {
     cast_to(6, count);
 }
 
 /// The elements of an array, each with its check.
-fn element(count: usize) {
+fn element(count: u32) {
     let array = SubType::new(ArrayType::new(mutable(ValType::I32)));
     let (mut heap, [array]) = heap_of(BuiltinCollector::Generational, 1 << 30, [array]);
-    let array = heap.allocate_array(&array, PREPARED as u32, &mut [0_u32; 1]).unwrap().get();
+    let array = heap.allocate_array(&array, PREPARED, &mut [0_u32; 1]).unwrap().get();
     let mut sum = 0_u32;
-    for i in 0..count as u32 {
+    for i in 0..count {
         assert!(i < heap.array_len(array).unwrap());
         sum = sum.wrapping_add(u32::from_le_bytes(heap.load(array, 8 + 4 * i).unwrap()));
     }
     black_box(sum);
 }
 
-type Operation = (&'static str, fn(usize));
+type Operation = (&'static str, fn(u32));
 
 const OPERATIONS: [Operation; 7] = [
     ("allocate", allocate),
