@@ -18,8 +18,9 @@ use crate::space::{BitTable, BlockTable, CardCursor, CountTable, GRANULE_BYTES, 
 /// Objects that stacks and scopes lead to which are remembered for the next epoch; more have stuck counts.
 const TEMPORARY_MAX: usize = 64 << 10;
 
-/// Overwritten references that an epoch remembers; more make everything be counted anew.
-const OVERWRITTEN_MAX: usize = 256 << 10;
+/// Overwritten references that an epoch remembers; more make everything be counted anew. Enough for a large array of which
+/// each card is written to once: where they do not fit, every few stores end an epoch.
+const OVERWRITTEN_MAX: usize = 4 << 20;
 
 /// What counting knows from one epoch to the next. Needs no host memory once it covers the heap.
 #[derive(Debug)]
