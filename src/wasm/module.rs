@@ -19,7 +19,8 @@ use crate::types::{RefType, RegisteredType};
 
 /// A module: validated and ready to be instantiated, any number of times, in any store of its engine.
 ///
-/// A cheap handle: clones share one module.
+/// It keeps a copy of the function bodies, each of which is translated when it is first called. A cheap handle: clones
+/// share one module.
 #[derive(Clone)]
 pub struct Module(Arc<Inner>);
 

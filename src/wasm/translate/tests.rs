@@ -115,7 +115,7 @@ fn constants_are_stored_from_immediates() {
     assert_eq!(ops("f64.store (local.get 0) (f64.const 0)"), [Op::Store64Imm(R0, 0, 0), Op::Return]);
     assert_eq!(
         ops("i32.store (local.get 0) (i32.const 0x10000)"),
-        [Op::Const(R1, 0x10000), Op::Store32(R0, R1, 0), Op::Return]
+        [Op::Const(R2, 0x10000), Op::Store32(R0, R2, 0), Op::Return]
     );
 }
 
