@@ -9,13 +9,22 @@
 //! The heap is a sandbox. Whatever its bytes are, whatever references are presented, and in whatever order safe
 //! functions are called, the outcome is one of: the right value, a wrong value from inside the same heap, a
 //! [`Trap`](error::Trap), an error, or a panic that the function's documentation names. It is never undefined
-//! behaviour and never a hang.
+//! behaviour and never a hang; no payload is lost or dropped twice, and no bytes of another heap, or of who had the memory
+//! before, are seen.
 //!
 //! - What the engine relies on (types, block states, roots, counts, host values) is ordinary Rust data outside the
 //!   heap. What is read from the heap (headers, lengths, references, forwarding offsets) is checked where it is read.
-//! - Every loop over heap bytes has a bound that comes from outside the heap.
+//! - Every loop over heap bytes has a bound that comes from outside the heap. Objects that live do not overlap, so their
+//!   sizes add up to no more than what is committed, and what adds up to more is
+//!   [`Corruption`](error::Corruption): a cycle's work is at most
+//!   [`CycleReport::WORK_MAX`](collector::CycleReport::WORK_MAX) times the committed bytes.
+//! - After a `Corruption`, collections and allocations return it again and touch no byte. The heap can still be read and
+//!   dropped, and [`GcHeap::reset`](heap::GcHeap::reset) makes it new.
 //! - Collectors are safe Rust behind a safe trait: a broken one spoils its own heap and nothing else.
 //! - `unsafe` is confined to the rooms that the table marks; a test holds the word against this list.
+//!
+//! `SECURITY.md` says what is a vulnerability and what is only a bug. The feature `testkit` has the attacks that all this is
+//! held against (`testkit::corrupt`), for embedders and for those who write collectors too.
 //!
 //! # The map
 //!
@@ -38,7 +47,7 @@
 //! | 2 | [`object`], [`guest`] (unsafe) | how an object is spelled in bytes; pointers of guests, and what they borrow |
 //! | 2 | [`space`] | where there is room, in side tables |
 //! | 1 | [`memory`] (unsafe), [`types`] | bytes that grow; what types are |
-//! | 0 | [`error`], [`provenance`] (unsafe), `id` | what can go wrong; numbers and pointers shared with compiled code; the counter that tells stores and engines apart |
+//! | 0 | [`error`], [`provenance`] (unsafe), `id`, `canary` | what can go wrong; numbers and pointers shared with compiled code; the counter that tells stores and engines apart; seeded bugs for tests |
 //!
 //! # Failures
 //!
@@ -100,6 +109,7 @@
 
 #[expect(unsafe_code, reason = "the room of entry points for compiled code")]
 pub mod abi;
+mod canary;
 pub mod collector;
 pub mod error;
 #[expect(unsafe_code, reason = "the room of host slices over guest bytes")]

@@ -2,19 +2,19 @@
 //!
 //! A panic, a hang or a payload dropped twice fails these tests; so does a heap that was found damaged and is used on.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
+use arbitrary::Unstructured;
 use tumulus::collector::BuiltinCollector::{self, Copying};
-use tumulus::error::{CorruptionKind, Error, Trap};
-use tumulus::heap::{CastTarget, GcHeap};
+use tumulus::error::CorruptionKind;
 use tumulus::object::{VMGcHeader, VMGcRef};
+use tumulus::testkit::corrupt::{AttackOp, Attacked, Damage, find_breach};
 use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
 use tumulus::testkit::world::{
     BYTES, EXTERNS, LONGS, NODE, PAIR, PAIRS, REFS, SPARSE, VAST, VECTORS, WIDE, Wanted, World,
 };
-use tumulus::testkit::{Bytes, Numbers, Settings, Tally};
-use tumulus::types::RefType;
+use tumulus::testkit::{Case, Numbers, Program, Settings, Tally};
 
 /// A sound heap with something of every kind in it, small and large, shared and cyclic, live and dead.
 fn populated(collector: BuiltinCollector, settings: &Settings, tally: &Tally) -> Fixture {
@@ -56,236 +56,64 @@ fn populated(collector: BuiltinCollector, settings: &Settings, tally: &Tally) ->
     fixture
 }
 
-/// What a word is overwritten with.
-#[derive(Clone, Copy, Debug)]
-enum Word {
-    Any(u32),
-    /// Another bit than was there.
-    Flip(u8),
-    /// A reference to an object, or a forwarding word to it, or one into its middle.
-    Object {
-        root: u8,
-        add: u8,
-    },
-    /// Header of some type and kind, right or wrong.
-    Header {
-        kind: u8,
-        ty: u8,
-        low: u8,
-    },
-    /// The place of the word itself.
-    Own {
-        add: u8,
-    },
-}
-
-/// Which word is overwritten.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Anywhere(u32),
-    /// One of the first words of an object: header, length, references.
-    Object {
-        root: u8,
-        word: u8,
-    },
-    /// A root.
-    Root(u8),
-}
-
-fn damage() -> impl Strategy<Value = (Place, Word)> {
-    let place = prop_oneof![
-        2 => any::<u32>().prop_map(Place::Anywhere),
-        8 => (any::<u8>(), 0..4_u8).prop_map(|(root, word)| Place::Object { root, word }),
-        1 => any::<u8>().prop_map(Place::Root),
-    ];
-    let edges = proptest::sample::select(
-        &[
-            0,
-            1,
-            2,
-            7,
-            8,
-            0x7FFF_FFFF,
-            0x8000_0000,
-            0x3FFF_FFFE,
-            0x1FFF_FFFF,
-            u32::MAX,
-            u32::MAX - 1,
-            u32::MAX - 7,
-            0xFFFF_F000,
-        ][..],
-    );
-    let word = prop_oneof![
-        2 => any::<u32>().prop_map(Word::Any),
-        3 => edges.prop_map(Word::Any),
-        3 => (0..32_u8).prop_map(Word::Flip),
-        4 => (any::<u8>(), 0..20_u8).prop_map(|(root, add)| Word::Object { root, add }),
-        3 => (0..8_u8, 0..20_u8, 0..4_u8).prop_map(|(kind, ty, low)| Word::Header { kind, ty, low }),
-        1 => (0..20_u8).prop_map(|add| Word::Own { add }),
-    ];
-    (place, word)
-}
-
-fn overwrite(fixture: &mut Fixture, (place, word): (Place, Word)) {
-    let root = |number: u8| usize::from(number) % fixture.roots.len();
-    let at = match place {
-        Place::Anywhere(at) => 4 * (at % u32::try_from(fixture.heap.bytes().len() / 4).expect("a small heap")),
-        Place::Object { root: number, word } => (fixture.roots[root(number)] & !3).wrapping_add(4 * u32::from(word)),
-        Place::Root(_) => 0,
+/// An attack by each collector on each of these heaps; a hang shows in the time that the test takes.
+fn withstand(settings: &[Settings], attack: &Program<AttackOp>) -> Vec<Attacked> {
+    let withstood = |collector: BuiltinCollector, settings: &Settings| {
+        let started = Instant::now();
+        let create = || collector.create();
+        if let Err(found) = find_breach(&create, settings, attack) {
+            panic!("{found}");
+        }
+        assert!(started.elapsed() < TIME_MAX);
+        tumulus::testkit::corrupt::attack(&create, settings, attack).expect("as a moment before")
     };
-    let old = fixture.heap.load(at, 0).map_or(0, u32::from_le_bytes);
-    let new = match word {
-        Word::Any(value) => value,
-        Word::Flip(bit) => old ^ 1 << bit,
-        Word::Object { root: number, add } => fixture.roots[root(number)].wrapping_add(add.into()),
-        Word::Header { kind, ty, low } => u32::from(ty) << 8 | u32::from(kind) << 2 | u32::from(low),
-        Word::Own { add } => at.wrapping_add(add.into()),
-    };
-    if let Place::Root(number) = place {
-        let number = root(number);
-        fixture.roots[number] = new;
-    } else {
-        // Outside the heap, if a root was overwritten before.
-        let _ = fixture.heap.store(at, 0, new.to_le_bytes());
-    }
+    let pairs =
+        BuiltinCollector::ALL.into_iter().flat_map(|collector| settings.iter().map(move |one| (collector, one)));
+    pairs.map(|(collector, settings)| withstood(collector, settings)).collect()
 }
 
-/// Reads, writes and casts through references that mean nothing.
-fn access(fixture: &mut Fixture, seed: u64) {
+/// Random attacks: whatever is overwritten, whenever, and each operation ends as the threat model allows.
+#[test]
+fn random_attacks_are_withstood() {
+    let config = tumulus::testkit::property(700);
+    let proptest::test_runner::RngSeed::Fixed(seed) = config.rng_seed else { unreachable!("the seed is fixed") };
     let mut numbers = Numbers::new(seed);
-    let Fixture { world, heap, roots, .. } = fixture;
-    let pair = world.ty(PAIR);
-    let targets = [
-        CastTarget::new(RefType::EQREF, None),
-        CastTarget::new(RefType::STRUCTREF, None),
-        CastTarget::new(RefType::ANYREF, None),
-        CastTarget::new(RefType::new(false, pair.ty().heap_type()), Some(pair.ty())),
-    ];
-    for round in 0..60 {
-        let raw = match round % 3 {
-            0 => u32::try_from(numbers.next() >> 32).expect("32 bits"),
-            _ => roots[numbers.below(u32::try_from(roots.len()).expect("few roots")) as usize],
-        };
-        let Some(reference) = VMGcRef::from_raw_u32(raw) else { continue };
-        let _ = (heap.header(raw), heap.kind_of(&reference), heap.array_len(raw), heap.extern_payload(raw).is_ok());
-        let _ = (reference.is_structref(heap), reference.as_arrayref(heap), heap.extern_payload_mut(raw).is_ok());
-        for target in &targets {
-            let _ = heap.is_instance(raw, target);
+    for _ in 0..config.cases {
+        let bytes: Vec<_> = (0..500 + numbers.below(2500)).map(|_| numbers.bytes::<1>()[0]).collect();
+        let case = Case::attack(&mut Unstructured::new(&bytes)).expect("enough bytes");
+        let started = Instant::now();
+        if let Err(found) = case.find_counterexample() {
+            panic!("{found}");
         }
-        let (first, count) = (numbers.below(50), numbers.below(50));
-        let huge = u32::try_from(numbers.next() >> 32).expect("32 bits");
-        let _ = (heap.read_ref(raw, first), heap.read_ref(raw, huge), heap.write_ref(raw, huge, raw));
-        for kind in [BYTES, LONGS, VECTORS, REFS] {
-            let layout = *world.kinds[kind].object.as_array().expect("an array type");
-            let value = vec![numbers.bytes::<1>()[0]; layout.elem_size as usize];
-            expect_error_or_trap(heap.array_read(&layout, raw, first, count).map(|_| ()));
-            expect_error_or_trap(heap.array_read(&layout, raw, huge, count).map(|_| ()));
-            let guest = heap.array_guest(&layout, raw).is_ok();
-            assert!(!guest || !layout.elems_are_gc_refs, "host code may not write references");
-            expect_error_or_trap(heap.array_copy(&layout, (raw, first), (raw, count), count));
-            if round % 10 == 0 {
-                expect_error_or_trap(heap.array_fill(&layout, raw, first, &value, count));
-                expect_error_or_trap(heap.array_write(&layout, raw, first, &value));
-                expect_error_or_trap(heap.array_write_words(&layout, raw, first, &[raw]));
-                let _ = heap.write_ref(raw, first, huge);
-            }
+        assert!(started.elapsed() < TIME_MAX);
+    }
+}
+
+/// The attacks do what they are for: damage is found, cycles do more work than in a sound heap, and all is withstood.
+#[test]
+fn attacks_do_damage() {
+    let mut numbers = Numbers::new(12);
+    let (mut damaged, mut found) = (0, BTreeSet::new());
+    for _ in 0..60 {
+        let attack = Program::attack(&mut numbers, 100);
+        for Attacked { damage, .. } in withstand(&[Settings::new(64 << 10), Settings::new(2 << 20)], &attack) {
+            damaged += u32::from(damage.is_some());
+            found.extend(damage.map(|damage| damage.what.to_string()));
         }
     }
-}
-
-fn expect_error_or_trap(result: Result<(), Error>) {
-    if let Err(error) = result {
-        assert!(error.trap() == Some(Trap::ArrayOutOfBounds) || error.corruption().is_some(), "{error}");
+    assert!(damaged > 200, "{damaged} of 600 heaps damaged");
+    for what in [
+        CorruptionKind::Misaligned,
+        CorruptionKind::FreeSpace,
+        CorruptionKind::BadHeader,
+        CorruptionKind::BadSize,
+        CorruptionKind::BadForwarding,
+    ] {
+        assert!(found.contains(&what.to_string()), "{what} was never found: {found:?}");
     }
 }
 
-/// Checks a result: no cause but damage and a full heap can there be, and damage is final.
-fn check(heap: &GcHeap, result: Result<(), Error>, before: Option<tumulus::error::Corruption>) {
-    let error = result.err();
-    if let Some(found) = before {
-        assert_eq!(error.as_ref().and_then(Error::corruption), Some(found), "used on after damage");
-    }
-    match error {
-        None => {}
-        Some(error) if error.out_of_memory().is_some() => assert_eq!(heap.damage(), None),
-        Some(error) => assert_eq!(error.corruption(), heap.damage(), "{error}"),
-    }
-}
-
-type Operation = fn(&mut Fixture) -> Result<(), Error>;
-
-/// What a heap that is damaged refuses.
-const OPERATIONS: [Operation; 5] = [
-    |fixture| match fixture.heap.collector().traits().collects {
-        true => fixture.heap.collect(&mut fixture.roots),
-        // Collecting is nothing there.
-        false => fixture.node().map(|_| ()),
-    },
-    |fixture| fixture.pair(0, 0).map(|_| ()),
-    |fixture| fixture.structure(WIDE).map(|_| ()),
-    |fixture| fixture.array(REFS, 700).map(|_| ()),
-    |fixture| fixture.array(BYTES, 20_000).map(|_| ()),
-];
-
-/// Everything a mutator does, on whatever the heap holds.
-fn exercise(fixture: &mut Fixture, seed: u64) {
-    for round in 0..4 {
-        for operation in OPERATIONS {
-            let before = fixture.heap.damage();
-            let result = operation(fixture);
-            check(&fixture.heap, result, before);
-        }
-        access(fixture, seed.wrapping_add(round));
-        drop(fixture.heap.take_dead_payloads());
-        if round == 2 {
-            // Never a panic; and what the collector took for sound may still be wrong.
-            let _ = fixture.heap.verify(&mut fixture.roots);
-        }
-    }
-}
-
-fn settings() -> impl Strategy<Value = Settings> {
-    (
-        proptest::sample::select(&[Bytes::Mapped, Bytes::Vec][..]),
-        proptest::sample::select(&[100_001_u64, 256 << 10, 2 << 20][..]),
-        proptest::sample::select(&[0, 3][..]),
-        any::<bool>(),
-    )
-        .prop_map(|(bytes, max_bytes, zeal, checked)| Settings {
-            bytes,
-            zeal,
-            checked,
-            ..Settings::new(max_bytes)
-        })
-}
-
-/// Longer than any of these heaps needs, by far.
-const TIME_MAX: Duration = Duration::from_secs(20);
-
-proptest! {
-    #![proptest_config(tumulus::testkit::property(1500))]
-
-    #[test]
-    fn overwritten_words_are_answers_or_errors(
-        collector in proptest::sample::select(&BuiltinCollector::ALL[..]),
-        settings in settings(),
-        damages in proptest::collection::vec(damage(), 1..12),
-        seed in any::<u64>(),
-    ) {
-        let (tally, started) = (Tally::default(), Instant::now());
-        let mut fixture = populated(collector, &settings, &tally);
-        for damage in damages {
-            overwrite(&mut fixture, damage);
-        }
-        exercise(&mut fixture, seed);
-        drop(fixture);
-        let counts = tally.counts();
-        prop_assert!(counts.iter().all(|&drops| drops == 1), "{:?}", counts);
-        prop_assert!(started.elapsed() < TIME_MAX);
-    }
-}
-
-/// All bytes at once.
+/// Every word of the heap the same: headers of every kind, forwarding words, references to one place.
 #[test]
 fn heaps_full_of_one_pattern() {
     let header = |kind: usize| World::new().ty(kind).header().bits();
@@ -306,50 +134,32 @@ fn heaps_full_of_one_pattern() {
         header(BYTES),
         header(VAST),
     ];
-    for collector in BuiltinCollector::ALL {
-        for (number, pattern) in patterns.into_iter().enumerate() {
-            for max_bytes in [256 << 10, 2 << 20] {
-                let tally = Tally::default();
-                let mut fixture = populated(collector, &Settings::new(max_bytes), &tally);
-                for word in fixture.heap.bytes_mut().as_chunks_mut::<4>().0 {
-                    *word = pattern.to_le_bytes();
-                }
-                exercise(&mut fixture, number as u64);
-                drop(fixture);
-                assert!(tally.counts().iter().all(|&drops| drops == 1));
-            }
-        }
+    let mut numbers = Numbers::new(5);
+    for pattern in patterns {
+        let Program(mut steps) = Program::attack(&mut numbers, 60);
+        steps.insert(40, AttackOp::Damage(Damage::Fill { value: pattern }));
+        withstand(&[Settings::new(256 << 10), Settings::new(2 << 20)], &Program(steps));
     }
 }
 
-/// References and bytes at random, of which hardly any mean something.
+/// Whole heaps of objects side by side, sound but for where they lie, and of words that could be anything.
 #[test]
-fn heaps_full_of_noise() {
-    let mut damaged = 0;
-    for seed in 0..200 {
-        let collector = BuiltinCollector::ALL[seed % BuiltinCollector::ALL.len()];
-        let settings = Settings::new(if seed % 3 == 0 { 100_001 } else { 2 << 20 });
-        let tally = Tally::default();
-        let mut fixture = populated(collector, &settings, &tally);
-        let mut numbers = Numbers::new(seed as u64);
-        // Words that could be headers or references, so that some of them decode.
-        for word in fixture.heap.bytes_mut().as_chunks_mut::<4>().0 {
-            let value = match numbers.below(4) {
-                0 => numbers.below(17) << 8 | (1 + numbers.below(3)) << 2,
-                1 => 8 * numbers.below(8000),
-                2 => numbers.below(64),
-                _ => numbers.below(u32::MAX),
-            };
-            *word = value.to_le_bytes();
-        }
-        fixture.roots.iter_mut().step_by(3).for_each(|root| *root = 8 * numbers.below(8000));
-        exercise(&mut fixture, seed as u64);
-        damaged += u32::from(fixture.heap.damage().is_some());
-        drop(fixture);
-        assert!(tally.counts().iter().all(|&drops| drops == 1));
+fn heaps_full_of_noise_and_of_forged_objects() {
+    let mut numbers = Numbers::new(13);
+    for round in 0..30 {
+        let Program(mut steps) = Program::attack(&mut numbers, 60);
+        let seed = numbers.next();
+        let damage = match round % 2 {
+            0 => Damage::Noise { first: 0, words: u16::MAX, seed },
+            _ => Damage::Graph { first: 0, bytes: u32::MAX, seed },
+        };
+        steps.insert(30, AttackOp::Damage(damage));
+        withstand(&[Settings::new(100_001), Settings::new(2 << 20)], &Program(steps));
     }
-    assert!(damaged > 150, "the noise does no damage: {damaged}");
 }
+
+/// Longer than any of these heaps needs, by far.
+const TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Objects that overlap: each reached place claims to be a large array over all that follow. What may be copied is
 /// bounded by what the heap holds, so this is `Corruption` and not hours of copying.

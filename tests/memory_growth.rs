@@ -3,104 +3,22 @@
 
 mod memory_support;
 
-use memory_support::{KIB, LIMIT, Numbers, PAGE, Request, Subject, image, subjects};
+use memory_support::{KIB, LIMIT, PAGE, Request, image, subjects};
 use tumulus::error::OutOfMemoryKind;
 use tumulus::memory::mappings::pages_present;
-use tumulus::memory::{
-    LocalMemory, MappedMemory, MappedMemoryCreator, MemoryCreator, MemoryImage, MemoryType, VecMemoryCreator,
-};
+use tumulus::memory::{LocalMemory, MappedMemory, MappedMemoryCreator, MemoryCreator, MemoryType, VecMemoryCreator};
+use tumulus::testkit::Numbers;
+use tumulus::testkit::oracle::growth::run_beside_model;
 
 /// Sequences per creator.
 const SEQUENCES: u64 = 1000;
-const STEPS: usize = 40;
-
-/// A memory as it may be asked for; sometimes with one of the images.
-fn random_request(numbers: &mut Numbers, subject: &Subject, images: &[MemoryImage]) -> Request {
-    let image = images.get(numbers.below(2 * images.len())).cloned();
-    let least = image.as_ref().map_or(0, MemoryImage::len);
-    let minimum = match numbers.below(4) {
-        0 => least,
-        1 => (least + numbers.below(PAGE)).next_multiple_of(PAGE).min(subject.limit),
-        _ => least + numbers.below(subject.limit / 2 - least),
-    };
-    let maximum = [None, Some(minimum), Some(subject.limit), Some(subject.limit - 1)][numbers.below(4)];
-    let maximum = maximum.filter(|&maximum| maximum >= minimum);
-    let reserved = [None, Some(0), Some(minimum), Some(subject.limit)][numbers.below(4)];
-    let guard = [0, subject.guard][numbers.below(2)];
-    Request { minimum, maximum, reserved, guard, image }
-}
-
-/// Grows, writes, copies, discards, reads and starts anew at random, with a `Vec<u8>` doing the same.
-fn run_beside_model(subject: &Subject, images: &[MemoryImage], seed: u64) {
-    let mut numbers = Numbers(seed);
-    let numbers = &mut numbers;
-    let creator = &*subject.creator;
-    let mut request = random_request(numbers, subject, images);
-    let mut memory = request.local(creator).unwrap();
-    let mut model = request.contents();
-    for step in 0..STEPS {
-        let told = format!("{}, seed {seed}, step {step}, {request:?}", subject.name);
-        let limit = request.maximum.unwrap_or(usize::MAX).min(if subject.moves { usize::MAX } else { subject.limit });
-        match numbers.below(10) {
-            0 | 1 => {
-                let most = if numbers.below(3) == 0 { subject.limit } else { 5000 };
-                let new_size = (model.len() + numbers.below(most)).min(2 * subject.limit);
-                let (base, capacity) = (memory.base_ptr(), memory.byte_capacity());
-                let grown = memory.grow_to(new_size);
-                // The limit of a pool or a buffer is a few bytes more, by its rounding.
-                assert!(grown.is_ok() || new_size > limit, "{told}: {grown:?}");
-                assert!(grown.is_err() || new_size <= limit.saturating_add(4096), "{told}");
-                if grown.is_ok() {
-                    model.resize(new_size, 0);
-                }
-                assert!(memory.base_ptr() == base || new_size > capacity, "{told}: moved within the capacity");
-            }
-            2 => {
-                let start = numbers.range(model.len()).start;
-                // Also beyond the size, which is left out.
-                let end = start + numbers.below(2 * (model.len() - start) + 1);
-                if memory.discard(start..end) {
-                    let end = end.min(model.len());
-                    model[start..end].fill(0);
-                } else {
-                    assert!(!subject.name.contains("mapped") && !subject.name.contains("pool"), "{told}");
-                }
-            }
-            3..6 => {
-                let (range, byte) = (numbers.range(model.len()), numbers.byte());
-                memory.bytes_mut()[range.clone()].fill(byte);
-                model[range].fill(byte);
-            }
-            6 => {
-                let (source, target) = (numbers.range(model.len()), numbers.range(model.len()));
-                let len = source.len().min(target.len());
-                memory.bytes_mut().copy_within(source.start..source.start + len, target.start);
-                model.copy_within(source.start..source.start + len, target.start);
-            }
-            7 => {
-                // A new tenant, also of the slot or the buffer that this one had.
-                drop(memory);
-                request = random_request(numbers, subject, images);
-                memory = request.local(creator).unwrap();
-                model = request.contents();
-            }
-            _ => {
-                let range = numbers.range(model.len());
-                assert!(memory.bytes()[range.clone()] == model[range], "{told}: contents differ");
-            }
-        }
-        assert_eq!(memory.byte_size(), model.len(), "{told}");
-        assert!(memory.byte_capacity() >= memory.byte_size(), "{told}");
-        assert!(memory.bytes() == model, "{told}: contents differ");
-    }
-}
 
 #[test]
 fn every_creator_does_as_a_vec() {
     let images = [image(1, 1), image(4096, 2), image(4097, 4), image(70_001, 8)];
     for subject in subjects() {
         for seed in 0..SEQUENCES {
-            run_beside_model(&subject, &images, seed);
+            run_beside_model(&subject, &images, &mut Numbers::new(seed));
         }
     }
 }

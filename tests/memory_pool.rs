@@ -5,13 +5,14 @@ mod memory_support;
 
 use std::sync::Arc;
 
-use memory_support::{KIB, LIMIT, Numbers, PAGE, Request, image, pool};
+use memory_support::{KIB, LIMIT, PAGE, Request, image, pool};
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::OutOfMemoryKind;
 use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::memory::faults::with_faults;
 use tumulus::memory::mappings::{access, pages_present};
 use tumulus::memory::{LocalMemory, MemoryCreator, MemoryType, PoolConfig, PoolMemoryCreator};
+use tumulus::testkit::Numbers;
 
 /// LIMIT in whole pages.
 const SLOT: usize = LIMIT.next_multiple_of(4096);
@@ -257,14 +258,14 @@ fn threads_share_a_pool() {
         for seed in 0..4 {
             let (pool, image) = (&pool, &image);
             scope.spawn(move || {
-                let mut numbers = Numbers(seed);
+                let mut numbers = Numbers::new(seed);
                 for _ in 0..2000 {
-                    let request = Request::of(5000 + numbers.below(100_000));
-                    let request = if numbers.below(2) == 0 { request.image(image) } else { request };
+                    let request = Request::of(5000 + numbers.index(100_000));
+                    let request = if numbers.index(2) == 0 { request.image(image) } else { request };
                     // With four threads and three slots, some are refused.
                     let Ok(mut memory) = request.local(pool) else { continue };
                     assert!(memory.bytes() == request.contents());
-                    memory.grow_to(request.minimum + numbers.below(100_000)).unwrap();
+                    memory.grow_to(request.minimum + numbers.index(100_000)).unwrap();
                     assert!(memory.bytes()[request.minimum..].iter().all(|&byte| byte == 0));
                     memory.bytes_mut().fill(u8::try_from(seed + 1).unwrap());
                 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layer of each room; imports run downwards only.
-const LAYERS: [(&str, u32); 21] = [
+const LAYERS: [(&str, u32); 22] = [
+    ("canary", 0),
     ("error", 0),
     ("id", 0),
     ("provenance", 0),
@@ -172,6 +173,63 @@ fn the_readme_and_ci_run_the_same_commands() {
         let stands_alone = |text: &str| text.lines().any(|line| line.trim().trim_start_matches("$ ") == command);
         assert!(stands_alone(&readme), "README.md does not show `{command}` on a line of its own");
         assert!(stands_alone(&ci), ".ci/run does not run `{command}`");
+    }
+}
+
+/// The places that a page of prose names in backticks: `file` or `file::function`, of `tests`, `src` or `fuzz`.
+fn places_named(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_place = |quoted: &&str| ["tests/", "src/", "fuzz/"].iter().any(|folder| quoted.starts_with(folder));
+    quoted.filter(is_place).map(|quoted| match quoted.split_once("::") {
+        Some((file, function)) => (file, Some(function)),
+        None => (quoted, None),
+    })
+}
+
+#[test]
+fn every_regression_has_a_test_that_exists_or_a_reason() {
+    let table = fs::read_to_string(root().join("tests/REGRESSIONS.md")).unwrap();
+    for (file, function) in places_named(&table) {
+        let path = root().join(file);
+        assert!(path.exists(), "tests/REGRESSIONS.md names {file}, which is not there");
+        if let Some(function) = function {
+            let text = fs::read_to_string(path).unwrap();
+            assert!(text.contains(&format!("fn {function}(")), "no function `{function}` in {file}");
+        }
+    }
+    let ids: Vec<_> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "))
+        .filter(|(id, _)| id.len() > 1 && id[1..].chars().all(|c| c.is_ascii_digit()))
+        .collect();
+    // So many of each kind, in order.
+    let wanted = [("S", 17), ("R", 21), ("B", 13), ("L", 16), ("A", 22), ("I", 11)]
+        .into_iter()
+        .flat_map(|(kind, count)| (1..=count).map(move |number| format!("{kind}{number}")));
+    assert!(ids.iter().map(|(id, _)| (*id).to_owned()).eq(wanted), "{ids:?}");
+    for (id, row) in ids {
+        let covered = row.rsplit_once(" | ").map_or("", |(_, covered)| covered.trim_end_matches(" |"));
+        assert!(covered.len() > 4, "nothing is said of {id}");
+    }
+}
+
+/// What `find` lets stress look for is what is seeded, and the page tells of each.
+#[test]
+fn every_seeded_bug_is_looked_for() {
+    let mut seeded = Vec::new();
+    for text in rust_files(&root().join("src")).values() {
+        seeded.extend(text.split("is_seeded(\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+    }
+    seeded.sort();
+    seeded.dedup();
+    let script = fs::read_to_string(root().join("fuzz/canaries")).unwrap();
+    let mut looked_for: Vec<_> =
+        script.lines().filter_map(|line| line.strip_prefix("find ")?.split(' ').next()).map(str::to_owned).collect();
+    looked_for.sort();
+    assert_eq!(seeded, looked_for);
+    let page = fs::read_to_string(root().join("fuzz/README.md")).unwrap();
+    for name in seeded {
+        assert!(page.contains(&format!("`{name}`")), "fuzz/README.md says nothing of `{name}`");
     }
 }
 

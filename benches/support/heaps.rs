@@ -1,5 +1,7 @@
 //! Heaps that know the types of a benchmark, and nothing else.
 
+#![allow(dead_code, reason = "each benchmark uses its part of this module")]
+
 use std::sync::Arc;
 
 use tumulus::collector::BuiltinCollector;

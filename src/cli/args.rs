@@ -9,8 +9,8 @@ use tumulus::collector::BuiltinCollector;
 use tumulus::heap::HeapConfig;
 use tumulus::store::Config;
 
+use super::collectors::Collectors;
 use super::size::ByteSize;
-use super::wast::Collectors;
 
 /// Runs WebAssembly GC programs on a heap whose garbage collector can be chosen.
 ///
@@ -29,6 +29,8 @@ pub(super) enum Command {
     Run(Run),
     /// Run scripts of the WebAssembly specification (.wast) and count what passes.
     Wast(Wast),
+    /// Run random programs beside a model of the heap until one of them differs, or attacks on the heap's bytes.
+    Stress(Stress),
     /// List the collectors.
     Collectors,
 }
@@ -104,6 +106,36 @@ pub(super) struct Wast {
     pub(super) json: bool,
 }
 
+/// What to search, and for how long.
+#[derive(Debug, Args)]
+#[command(after_help = STRESS_EXAMPLES)]
+pub(super) struct Stress {
+    /// The garbage collector, or `all` in turn; `tumulus collectors` lists them.
+    #[arg(long, value_name = "NAME|all", default_value_t = Collectors::All)]
+    pub(super) collector: Collectors,
+
+    /// How long to go on; each collector gets one program at least.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) seconds: u64,
+
+    /// Where the random numbers begin: the same seed gives the same programs in the same order.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+
+    /// Overwrite the heap's bytes and the roots meanwhile; what is expected then is no right answers, but no panic, no
+    /// hang, no payload lost or dropped twice.
+    #[arg(long)]
+    pub(super) corrupt: bool,
+
+    /// Where to write a program that fails.
+    #[arg(long, value_name = "FILE", default_value = "tumulus-stress.txt")]
+    pub(super) save: PathBuf,
+
+    /// Run the program in FILE, as it was saved, and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["collector", "seconds", "seed", "corrupt", "save"])]
+    pub(super) replay: Option<PathBuf>,
+}
+
 impl Wast {
     /// The settings of the engine for a collector.
     pub(super) fn config(&self, collector: BuiltinCollector) -> Config {
@@ -171,6 +203,7 @@ Examples:
   tumulus run program.wat                    call the module's function
   tumulus run program.wasm --stats 14        pass an argument, print statistics
   tumulus wast scripts/ --collector all      run scripts of the specification
+  tumulus stress --seconds 60                search the collectors for mistakes
   tumulus help run                           all options of `run`
 
 Exit codes: 0 success; 1 a trap, an exhausted heap or a failed check; 2 wrong usage or input.";
@@ -196,6 +229,17 @@ Scripts may import `spectest`, whose functions print nothing, and from `tumulus`
 `collections: [] -> [i64]`; and `live_bytes: [] -> [i64]`, what the last collection left alive.
 
 Exit codes: 0 nothing failed; 1 a directive failed; 2 wrong usage or input.";
+
+const STRESS_EXAMPLES: &str = "\
+Examples:
+  tumulus stress
+  tumulus stress --collector generational --seconds 60 --seed 7
+  tumulus stress --corrupt --seconds 60
+  tumulus stress --replay tumulus-stress.txt
+
+A program that fails is made as small as can be, printed and saved, with the collector and how the heap was made.
+
+Exit codes: 0 nothing failed; 1 a program failed; 2 wrong usage or input.";
 
 /// What the command line asks for; nothing means the built-in program.
 ///

@@ -13,9 +13,11 @@ mod demo;
 mod failure;
 mod file;
 mod number;
+mod progress;
 mod run;
 mod size;
 mod stats;
+mod stress;
 mod table;
 mod value;
 mod wast;
@@ -49,6 +51,7 @@ fn execute(command: Option<Command>) -> Result<ExitCode, Failure> {
         None => demo::demo(&mut out),
         Some(Command::Run(options)) => return run::run(&options, &mut out),
         Some(Command::Wast(options)) => wast::wast(&options, &mut out),
+        Some(Command::Stress(options)) => stress::stress(&options, &mut out),
         Some(Command::Collectors) => collectors::list(&mut out),
     }?;
     out.flush()?;

@@ -166,6 +166,15 @@ impl CycleReport {
         }
     }
 
+    /// The most that [`CycleReport::work_bytes`] ever is of a cycle of this crate's collectors, for each committed byte and
+    /// without what ephemerons add, whatever the heap's bytes are.
+    ///
+    /// Objects that live do not overlap. So what a trace marks or moves adds up to no more than what is committed, and so
+    /// does what it scans; what adds up to more is `Corruption`. A minor cycle, or the end of an epoch, has two more such
+    /// budgets for what was written to and what dies, and one for cards. A full cycle of a generational heap is a minor
+    /// one (1 for what moves, 3 for what is scanned, 1 for cards) and a trace of everything (1 and 1).
+    pub const WORK_MAX: u64 = 7;
+
     /// Bytes that were touched, 8 for each ephemeron: what a collection costs, independent of the machine.
     #[must_use]
     pub fn work_bytes(&self) -> u64 {

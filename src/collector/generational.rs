@@ -12,6 +12,7 @@
 use super::nursery::{Nursery, Promotion};
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, RefillError, Request};
+use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::VMGcRef;
@@ -238,7 +239,7 @@ impl Collector for Generational {
             return Err(Corruption::new(CorruptionKind::FreeSpace, at));
         }
         // Young objects are scanned if they live; a bit that was set in one without a reason is no harm.
-        let is_of_use = !state.is_young() && !self.pretenures();
+        let is_of_use = !state.is_young() && !self.pretenures() && !is_seeded("generational_forgets");
         if let Some(Regions { marking, .. }) = self.regions.as_mut().filter(|_| is_of_use) {
             marking.remember(at);
         }

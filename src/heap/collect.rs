@@ -143,6 +143,8 @@ impl GcHeap {
     }
 
     /// The payloads whose extern objects died. Drop them when nothing borrows the heap: they may run any code.
+    ///
+    /// If the host has no memory for the list, it is empty, and the payloads wait for the next call.
     #[must_use]
     pub fn take_dead_payloads(&mut self) -> Vec<Box<dyn Any + Send + Sync>> {
         self.weak.externs.take_dead()

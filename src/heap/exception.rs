@@ -28,7 +28,7 @@ impl GcHeap {
     /// The id of a new tag, different from all others, for exceptions of type `ty`.
     ///
     /// # Errors
-    /// If `ty` is no type of exceptions, or there are 2^22 tags.
+    /// If `ty` is no type of exceptions, there are 2^22 tags, or the host has no memory for one more.
     pub fn new_tag(&mut self, ty: &Arc<ObjectType>) -> Result<NonZeroU32> {
         if ty.as_exception().is_none() {
             let (wanted, given) = ("exception".to_owned(), ty.ty().composite().to_string());
@@ -39,6 +39,14 @@ impl GcHeap {
         let id = id.ok_or_else(|| {
             let (in_use, limit) = (u64::from(index), u64::from(HostId::INDEX_LIMIT));
             OutOfMemory { kind: OutOfMemoryKind::TooLarge, asked: 1, in_use, limit, largest_free: 0 }
+        })?;
+        let in_use = self.tags.types.len() as u64;
+        self.tags.types.try_reserve(1).map_err(|_| OutOfMemory {
+            kind: OutOfMemoryKind::Host,
+            asked: 1,
+            in_use,
+            limit: u64::from(HostId::INDEX_LIMIT),
+            largest_free: 0,
         })?;
         self.register_type(ty);
         self.tags.types.push(Arc::clone(ty));

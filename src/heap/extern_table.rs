@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::collections::TryReserveError;
 
+use crate::canary::is_seeded;
 use crate::error::Corruption;
 use crate::object::HostId;
 use crate::trace::{Tracer, WeakScope};
@@ -100,7 +101,8 @@ impl ExternTable {
         let id = HostId::from_raw_u32(raw)?;
         let entry = self.entries.get(id.index())?;
         let payload = entry.payload.as_deref()?;
-        (entry.owner == owner && entry.generation == id.generation()).then_some(payload)
+        let agrees = entry.owner == owner && entry.generation == id.generation();
+        (agrees || is_seeded("payload_of_another")).then_some(payload)
     }
 
     /// The same, to be changed.
@@ -111,10 +113,21 @@ impl ExternTable {
         entry.payload.as_deref_mut().filter(|_| agrees)
     }
 
-    /// Payloads whose objects died, for the caller to drop.
+    /// Payloads whose objects died, for the caller to drop; none as long as the host has no memory for another list.
     pub(super) fn take_dead(&mut self) -> Vec<Payload> {
         // Not the list itself: the next collection may have to put as many there.
-        self.dead.drain(..).collect()
+        let mut taken = Vec::new();
+        if taken.try_reserve_exact(self.dead.len()).is_ok() {
+            taken.append(&mut self.dead);
+        }
+        taken
+    }
+
+    /// All payloads, for the caller to drop; those of the dead first. The table is of no use afterwards.
+    pub(super) fn take_all(&mut self) -> Vec<Payload> {
+        // There is room for them all.
+        self.dead.extend(self.entries.iter_mut().filter_map(|entry| entry.payload.take()));
+        core::mem::take(&mut self.dead)
     }
 
     /// Whether there are payloads to drop.
@@ -132,6 +145,9 @@ impl ExternTable {
         match tracer.survivor(entry.owner)? {
             Some(owner) => entry.owner = owner,
             None => {
+                if is_seeded("payload_lost") {
+                    core::mem::forget(entry.payload.take());
+                }
                 self.dead.extend(entry.payload.take());
                 self.live -= 1;
                 self.external_bytes -= entry.external_bytes;

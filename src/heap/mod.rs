@@ -29,6 +29,7 @@ mod weak_table;
 
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
+use std::any::Any;
 use std::sync::Arc;
 
 pub use cast::CastTarget;
@@ -41,6 +42,7 @@ pub use stats::HeapStats;
 use self::exception::TagTable;
 use self::observer::Observer;
 use self::weak_entries::WeakTables;
+use crate::canary::is_seeded;
 use crate::collector::{Collector, Counters, HeapParts, Pacer};
 use crate::error::{Corruption, Error, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::BorrowTracker;
@@ -127,7 +129,8 @@ pub struct GcHeap {
     config: HeapConfig,
     creator: Arc<dyn MemoryCreator>,
     limiter: Limiter,
-    reserved_bytes: u64,
+    /// Address space that the heap got; `None` until it was asked for.
+    reserved_bytes: Option<u64>,
     /// What host code has borrowed of an array through guest pointers.
     array_tracker: BorrowTracker,
     /// What pacing goes by; `allocated_bytes` of it is counted from `allocated_at_full` on.
@@ -138,7 +141,7 @@ pub struct GcHeap {
     charged_at_cycle: u64,
     /// Bytes declared by host values that lived after the last collection.
     external_seen: u64,
-    /// Memory is obtained at the first allocation.
+    /// Memory is obtained, or taken up again after a reset, at the first allocation.
     attached: bool,
     /// The window that zeal hides from the fast path.
     hidden: Window,
@@ -158,7 +161,12 @@ impl GcHeap {
     /// If the settings make no sense.
     pub fn new(config: HeapConfig, collector: Box<dyn Collector>, creator: Arc<dyn MemoryCreator>) -> Result<GcHeap> {
         config.validate()?;
-        Ok(GcHeap {
+        Ok(GcHeap::empty(config, collector, creator))
+    }
+
+    /// A heap without memory; the settings make sense.
+    fn empty(config: HeapConfig, collector: Box<dyn Collector>, creator: Arc<dyn MemoryCreator>) -> GcHeap {
+        GcHeap {
             window: Window::EMPTY,
             window_start: 0,
             memory: LocalMemory::default(),
@@ -176,7 +184,7 @@ impl GcHeap {
             observer: Observer::default(),
             creator,
             limiter: Limiter::default(),
-            reserved_bytes: 0,
+            reserved_bytes: None,
             array_tracker: BorrowTracker::new(),
             attached: false,
             hidden: Window::EMPTY,
@@ -184,7 +192,52 @@ impl GcHeap {
             zeal_cycles: 0,
             damaged: None,
             config,
-        })
+        }
+    }
+
+    /// Makes the heap as new, on its memory: without objects, types, tags, weak references and damage, and with all bytes
+    /// zero. `collector`, a new one, takes the place of the old; settings, limiter and observer stay.
+    ///
+    /// Gives the payloads of all extern objects, dead ones too. Drop them when nothing borrows the heap: they may run any
+    /// code. References, ids and types from before mean nothing any more: they lead to what comes to lie there.
+    ///
+    /// The memory is not given back: growth up to where the heap was takes no call of the host, but the limiter is asked
+    /// for it as for any other.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tumulus::collector::BuiltinCollector;
+    /// # use tumulus::heap::{GcHeap, HeapConfig};
+    /// # use tumulus::memory::MappedMemoryCreator;
+    /// # fn main() -> tumulus::error::Result<()> {
+    /// let collector = || BuiltinCollector::Generational.create();
+    /// let mut heap = GcHeap::new(HeapConfig::default(), collector(), Arc::new(MappedMemoryCreator::default()))?;
+    /// let mut roots = [0_u32];
+    /// roots[0] = heap.allocate_extern(Box::new("payload"), &mut roots)?.get();
+    /// heap.bytes_mut().fill(0xFF);
+    /// assert!(heap.collect(&mut roots).is_err() && heap.damage().is_some());
+    ///
+    /// assert_eq!(heap.reset(collector()).len(), 1);
+    /// assert!(heap.damage().is_none() && heap.bytes().is_empty());
+    /// let object = heap.allocate_extern(Box::new("another"), &mut [0_u32])?.get();
+    /// assert!(heap.bytes()[object as usize + 8..].iter().all(|&byte| byte == 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the payloads are to be dropped when nothing borrows the heap"]
+    pub fn reset(&mut self, collector: Box<dyn Collector>) -> Vec<Box<dyn Any + Send + Sync>> {
+        let payloads = self.weak.externs.take_all();
+        self.memory.reset();
+        let new = GcHeap::empty(self.config.clone(), collector, Arc::clone(&self.creator));
+        *self = GcHeap {
+            memory: core::mem::take(&mut self.memory),
+            reserved_bytes: self.reserved_bytes,
+            limiter: self.limiter.clone(),
+            observer: core::mem::take(&mut self.observer),
+            window: if is_seeded("window_after_reset") { self.window } else { new.window },
+            ..new
+        };
+        payloads
     }
 
     /// Makes a type known to this heap; to be done before its first object. Doing so again changes nothing.
@@ -204,7 +257,7 @@ impl GcHeap {
     /// and less than what was configured if the host refused that.
     #[must_use]
     pub fn reserved_bytes(&self) -> u64 {
-        self.reserved_bytes
+        self.reserved_bytes.unwrap_or(0)
     }
 
     /// Obtains the heap's memory now, and gives how many bytes behind the first 4 GiB are the heap's guard: nobody else
@@ -269,10 +322,13 @@ impl GcHeap {
         VMMemoryDefinition::new(base, self.memory.byte_size())
     }
 
-    /// Obtains the heap's memory, without any bytes, and then its initial size as a growth like any other.
+    /// Obtains the heap's memory, without any bytes, unless it has one from before a reset, and then its initial size as
+    /// a growth like any other.
     fn attach(&mut self) -> Result<()> {
-        let ty = MemoryType::builder().memory64(true).page_size_log2(0).max(Some(self.config.max_bytes)).build()?;
-        self.memory = LocalMemory::new(self.reserve(ty)?);
+        if self.reserved_bytes.is_none() {
+            let ty = MemoryType::builder().memory64(true).page_size_log2(0).max(Some(self.config.max_bytes)).build()?;
+            self.memory = LocalMemory::new(self.reserve(ty)?);
+        }
         let initial = self.config.initial_bytes;
         let (collector, mut parts) = self.split();
         let initial = initial.min(u64::from(parts.blocks.limit_bytes()));
@@ -294,7 +350,7 @@ impl GcHeap {
             if let (Ok(maximum), Ok(reserve)) = sizes
                 && let Ok(memory) = self.creator.new_memory(ty, 0, Some(maximum), Some(reserve), guard_bytes)
             {
-                self.reserved_bytes = reserve as u64;
+                self.reserved_bytes = Some(reserve as u64);
                 return Ok(memory);
             }
             if reserve == 0 {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{OutOfMemory, OutOfMemoryKind};
 use crate::memory::pages::copy_to_zeros;
+use crate::memory::try_box::try_box;
 use crate::memory::{LocalMemory, MappedMemoryCreator, MemoryImage, MemoryType, VecMemory, VecMemoryCreator};
 
 /// The most bytes that a memory can have on this host, whoever makes it: a slice cannot span more.
@@ -139,7 +140,7 @@ pub unsafe trait MemoryCreator: Send + Sync {
         reserved_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
         let memory = VecMemory::new(minimum, Some(maximum), reserved_size_in_bytes);
-        Ok(Box::new(memory.map_err(|error| error.to_string())?))
+        Ok(try_box(memory.map_err(|error| error.to_string())?)?)
     }
 }
 

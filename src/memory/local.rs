@@ -22,7 +22,8 @@ pub struct LocalMemory {
     memory: Box<dyn LinearMemory>,
     /// `memory.as_ptr()` since the last call of `adopt`.
     base: SendSyncPtr<u8>,
-    /// `memory.byte_size()` since then, or 0 while the memory is changing.
+    /// `memory.byte_size()` since then, or 0 while the memory is changing; less after a reset, and what is hidden then is
+    /// zero.
     byte_size: usize,
 }
 
@@ -48,7 +49,7 @@ impl LocalMemory {
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: by the contract of `LinearMemory`, `byte_size` initialised bytes at `base`, at most `isize::MAX`, that
+        // SAFETY: by the contract of `LinearMemory`, at least `byte_size` initialised bytes at `base`, at most `isize::MAX`, that
         // stay as they are while `self` is borrowed; nobody else writes them, since that takes `&mut self` or an
         // `unsafe` use of `base_ptr`.
         unsafe { slice::from_raw_parts(self.base.as_ptr(), self.byte_size) }
@@ -95,6 +96,11 @@ impl LocalMemory {
         if byte_size <= before {
             return Ok(());
         }
+        if byte_size <= self.memory.byte_size() {
+            // What a reset has hidden.
+            self.byte_size = byte_size;
+            return Ok(());
+        }
         // Should the call unwind, the memory is left empty rather than with a base that is no longer its own.
         self.byte_size = 0;
         let grown = self.memory.grow_to(byte_size);
@@ -111,6 +117,15 @@ impl LocalMemory {
     pub fn discard(&mut self, range: Range<usize>) -> bool {
         let end = range.end.min(self.byte_size);
         range.start >= end || self.memory.discard(range.start..end)
+    }
+
+    /// Zeroes all bytes and hides them: the size is 0 afterwards, growth shows them again, and the memory itself stays
+    /// as large as it is.
+    pub fn reset(&mut self) {
+        if !self.discard(0..self.byte_size) {
+            self.bytes_mut().fill(0);
+        }
+        self.byte_size = 0;
     }
 
     /// Reads base and size anew.

@@ -15,6 +15,7 @@ use std::io;
 use crate::error::OutOfMemory;
 use crate::memory::linear::{HOST_LIMIT, Request, capacity_after_move, check_image, grow_by};
 use crate::memory::pages::copy_to_zeros;
+use crate::memory::try_box::try_box;
 use crate::memory::{LinearMemory, MemoryCreator, MemoryImage, MemoryType, Reservation};
 
 /// A linear memory on a [`Reservation`].
@@ -156,7 +157,7 @@ impl MappedMemoryCreator {
         if self.huge_pages {
             memory.prefer_huge_pages();
         }
-        Ok(Box::new(memory))
+        Ok(try_box(memory)?)
     }
 }
 

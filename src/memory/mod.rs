@@ -52,6 +52,7 @@ mod shared;
 mod shared_atomics;
 mod static_buffer;
 mod table_source;
+mod try_box;
 mod ty;
 mod vec;
 #[cfg(target_has_atomic = "64")]

@@ -23,6 +23,7 @@ use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::memory::linear::{HOST_LIMIT, Request, grow_by};
 use crate::memory::os;
 use crate::memory::pages::{Pages, copy_to_zeros, nowhere, round_up_to_pages};
+use crate::memory::try_box::try_box;
 use crate::memory::{LinearMemory, MemoryCreator, MemoryImage, MemoryType};
 use crate::provenance::SendSyncPtr;
 
@@ -177,13 +178,13 @@ impl PoolMemoryCreator {
             && self.retired_slots() == 0
             && let Ok(memory) = self.occupy(request)
         {
-            return Ok(Box::new(memory));
+            return Ok(try_box(memory)?);
         }
         let mut memory = self.occupy(Request { image: None, ..request })?;
         if let Some(image) = image {
             copy_to_zeros(memory.pages.bytes_mut(0..minimum), image.bytes());
         }
-        Ok(Box::new(memory))
+        Ok(try_box(memory)?)
     }
 
     /// A memory in a free slot, with the pages of the image if one is asked for.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::OutOfMemory;
 use crate::memory::linear::{Request, Word, grow_by};
+use crate::memory::try_box::try_box;
 use crate::memory::{LinearMemory, MemoryCreator, MemoryType};
 use crate::provenance::SendSyncPtr;
 
@@ -81,7 +82,7 @@ unsafe impl MemoryCreator for StaticBufferCreator {
         let base = if capacity == 0 { SendSyncPtr::<Word>::dangling().as_non_null().cast() } else { start_of(buffer) };
         let byte_limit = maximum.unwrap_or(capacity).min(capacity);
         let creator = self.clone();
-        Ok(Box::new(StaticMemory { base: base.into(), byte_size: minimum, byte_limit, creator }))
+        Ok(try_box(StaticMemory { base: base.into(), byte_size: minimum, byte_limit, creator })?)
     }
 }
 

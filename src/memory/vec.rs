@@ -8,6 +8,7 @@ use std::collections::TryReserveError;
 
 use crate::error::OutOfMemory;
 use crate::memory::linear::{HOST_LIMIT, Request, Word, capacity_after_move, check_growth, grow_by, refused_by_host};
+use crate::memory::try_box::try_box;
 use crate::memory::{LinearMemory, MemoryCreator, MemoryType};
 use crate::provenance::SendSyncPtr;
 
@@ -100,7 +101,7 @@ unsafe impl MemoryCreator for VecMemoryCreator {
     ) -> Result<Box<dyn LinearMemory>, String> {
         let request = Request::new(&ty, minimum, maximum, reserved_size_in_bytes, guard_size_in_bytes)?;
         let Request { minimum, maximum, reserved, .. } = request.without_guard("a memory on a Vec")?;
-        Ok(Box::new(VecMemory::new(minimum, maximum, reserved).map_err(|error| error.to_string())?))
+        Ok(try_box(VecMemory::new(minimum, maximum, reserved).map_err(|error| error.to_string())?)?)
     }
 }
 

@@ -82,10 +82,11 @@ impl Scopes {
         }
     }
 
-    /// Roots a raw reference until the innermost open scope ends; `None` if there are 2^32 roots.
+    /// Roots a raw reference until the innermost open scope ends; `None` if there are 2^32 roots, or no memory for more.
     #[inline]
     pub fn push(&mut self, raw: u32) -> Option<ScopeSlot> {
         let slot = u32::try_from(self.roots.len()).ok()?;
+        self.roots.try_reserve(1).ok()?;
         self.roots.push(Root { generation: self.generation, raw });
         Some(ScopeSlot { generation: self.generation, slot })
     }

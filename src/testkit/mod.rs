@@ -3,8 +3,11 @@
 //! Builds on everything up to `root`; nothing builds on it but tests, fuzz targets and benchmarks.
 //!
 //! ```text
+//!   case         a program or an attack with all that its run depends on
+//!   corrupt      attacks: what must hold whatever the heap's bytes are
 //!   conformance  one call that tells whether a collector is right, case by case
 //!   wrap         collectors around collectors: a barrier auditor, and whatever a test wants to change
+//!   oracle       parts of the crate beside something simpler: types, layouts, blocks, borrows, growth
 //!   runner       runs a program on a heap and on the model and compares the two
 //!   program      operations as data: random ones, as text, shrunk
 //!   model        a heap without offsets, windows or a collector
@@ -17,10 +20,13 @@
 
 #![forbid(unsafe_code)]
 
+mod case;
 pub mod conformance;
+pub mod corrupt;
 pub mod fixture;
 pub mod model;
 mod numbers;
+pub mod oracle;
 mod payload;
 pub mod program;
 mod property;
@@ -33,10 +39,11 @@ pub mod wrap;
 
 use std::any::Any;
 
+pub use case::Case;
 pub use fixture::Fixture;
 pub use numbers::Numbers;
 pub use payload::{Payload, Tally};
-pub use program::{Op, OpKind, Program, ROOTS, Swarm, TABLES};
+pub use program::{Op, OpKind, Operation, Program, ROOTS, Swarm, TABLES};
 pub use property::property;
 pub use roots::Roots;
 pub use runner::{Counterexample, Mismatch, Outcome, find_counterexample, run};

@@ -197,6 +197,17 @@ impl World {
     }
 }
 
+/// The struct type that a number names.
+pub(super) fn struct_kind(number: u8) -> usize {
+    usize::from(number) % BYTES
+}
+
+/// The array type that a number names.
+pub(super) fn array_kind(number: u8) -> usize {
+    let number = usize::from(number);
+    if (BYTES..KINDS).contains(&number) { number } else { BYTES + number % (KINDS - BYTES) }
+}
+
 fn wanted(storage: StorageType) -> Option<Wanted> {
     match storage.as_ref_type()?.heap_type() {
         HeapType::Any => Some(Wanted::Any),

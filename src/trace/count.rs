@@ -10,6 +10,7 @@ use super::scan::Scan;
 use super::weak::settle;
 use super::work_list::{Task, WorkList};
 use super::{Budget, Progress, RootCategory, RootVisitor, Tracer, WeakEntries, WeakScope};
+use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
@@ -285,6 +286,9 @@ impl<'a> Counter<'a> {
         report.born_bytes = report.scanned_bytes.saturating_sub(core::mem::take(remembered_bytes));
         while let Some([raw]) = self.counting.overwritten.pop() {
             self.forget(raw)?;
+            if is_seeded("ref_count_twice") {
+                self.forget(raw)?;
+            }
         }
         while let Some([raw]) = self.counting.expired.pop() {
             self.counting.is_expired.unset(raw);

@@ -8,6 +8,7 @@ use super::scan::Scan;
 use super::weak::settle;
 use super::work_list::{Task, WorkList};
 use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tracer, WeakEntries, WeakScope};
+use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
 use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule};
@@ -112,7 +113,8 @@ impl<'a> Marker<'a> {
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
         if self.blocks.granule_at(at).is_block() {
             check_fits_block(self.blocks, at, info)?;
-            self.marking.next_lines.occupy(at, info.size);
+            let size = if is_seeded("mark_region_lost_lines") { object::OBJECT_BYTES_MIN } else { info.size };
+            self.marking.next_lines.occupy(at, size);
         } else {
             check_fits_run(self.blocks, at, info)?;
         }
@@ -148,7 +150,8 @@ impl<'a> Marker<'a> {
         if state.has(self.source) {
             return self.evacuate(raw);
         }
-        if self.marking.marked.set(raw) {
+        let is_lost = is_seeded("mark_lost") && raw % 512 == 64;
+        if !is_lost && self.marking.marked.set(raw) {
             self.marking.work.push(Task { object: raw, done: 0 });
         }
         Ok(raw)

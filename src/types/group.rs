@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::candidate::Candidate;
 use super::composite::{ArrayType, CompositeType, FuncType, StructType, SubType};
+use super::error::TypeError;
 use super::registry::TypeRegistry;
 use super::value::{CompositeKind, HeapType};
 use crate::provenance::VMSharedTypeIndex;
@@ -132,6 +134,14 @@ pub(super) fn find_entry(groups: &[Arc<Group>], index: VMSharedTypeIndex) -> Opt
 pub struct RecGroup(pub(super) Arc<Group>);
 
 impl RecGroup {
+    /// Whether registering `group` gives this one.
+    ///
+    /// # Errors
+    /// As for [`TypeRegistry::register`](super::TypeRegistry::register).
+    pub fn is_defined_by(&self, group: Vec<SubType>) -> Result<bool, TypeError> {
+        Ok(Candidate::new(self.0.registry.id(), group)?.is(&self.0))
+    }
+
     /// How many types the group has.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,7 +1,6 @@
-//! The room as a whole: what is refused, how long types live, and canonical indices against a brute-force oracle.
+//! The room as a whole: what is refused, how long types live, and which types are equal. The kit has a brute-force oracle.
 
 mod lifetime;
-mod oracle;
 mod refused;
 
 use super::candidate::Candidate;
@@ -30,11 +29,6 @@ impl Lcg {
     /// True once in `n` times.
     fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == 0
-    }
-
-    /// One of `items`.
-    fn pick<T: Copy>(&mut self, items: &[T]) -> T {
-        items[self.index(items.len())]
     }
 }
 

@@ -5,33 +5,33 @@
 
 mod files;
 mod json;
-mod progress;
 mod report;
 
 use std::io::Write;
 use std::path::Path;
 
-use tumulus::collector::BuiltinCollector;
 use tumulus::store::Engine;
 use tumulus::wast::Runner;
 
-use self::progress::Progress;
 use self::report::{FileReport, Run};
 use super::args::Wast;
 use super::failure::Failure;
 use super::file;
+use super::progress::Progress;
 
 /// Runs the scripts that the options name and prints what came of them. It is a failure if a directive failed.
 pub(super) fn wast(options: &Wast, out: &mut impl Write) -> Result<(), Failure> {
     let files = files::find(&options.files, options.filter.as_deref())?;
     let collectors = options.collector.as_slice();
-    let mut progress = Progress::new(files.len() * collectors.len());
+    let progress = Progress::new();
+    let (mut started, total) = (0, files.len() * collectors.len());
     let mut runs = Vec::with_capacity(collectors.len());
     for &collector in collectors {
         let runner = Runner::new(&Engine::new(&options.config(collector))?);
         let mut run = Run::new(collector);
         for file in &files {
-            progress.next(&format!("{collector}: {}", file.display()));
+            started += 1;
+            progress.show(&format!("{started}/{total}"), &format!("{collector}: {}", file.display()));
             run.files.push(run_file(&runner, file)?);
         }
         runs.push(run);
@@ -53,49 +53,4 @@ fn run_file(runner: &Runner, path: &Path) -> Result<FileReport, Failure> {
     let mut report = FileReport::new(path);
     runner.run(&text, |outcome| report.add(outcome)).map_err(|error| refused(error.to_string()))?;
     Ok(report)
-}
-
-/// The collectors to run scripts on: one by its name, or all of them.
-#[derive(Clone, Debug)]
-pub(super) enum Collectors {
-    One([BuiltinCollector; 1]),
-    All,
-}
-
-impl Collectors {
-    fn as_slice(&self) -> &[BuiltinCollector] {
-        match self {
-            Collectors::One(one) => one,
-            Collectors::All => &BuiltinCollector::ALL,
-        }
-    }
-}
-
-impl Default for Collectors {
-    fn default() -> Collectors {
-        Collectors::One([BuiltinCollector::default()])
-    }
-}
-
-impl std::fmt::Display for Collectors {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Collectors::One([collector]) => collector.fmt(f),
-            Collectors::All => f.write_str("all"),
-        }
-    }
-}
-
-impl std::str::FromStr for Collectors {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Collectors, String> {
-        match text {
-            "all" => Ok(Collectors::All),
-            name => match name.parse() {
-                Ok(collector) => Ok(Collectors::One([collector])),
-                Err(error) => Err(format!("{error}; or `all`")),
-            },
-        }
-    }
 }

@@ -9,8 +9,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::{Strategy, any};
 use proptest::strategy::Union;
 
-use super::op::{Choice, NUMBERS_MAX};
-use super::{Op, OpKind, Program};
+use super::Program;
+use super::operation::{Choice, Described, NUMBERS_MAX, Operation};
 use crate::testkit::Numbers;
 
 /// Operations that an arbitrary program has at most.
@@ -18,30 +18,29 @@ const ARBITRARY_OPS_MAX: usize = 500;
 
 /// Which operations are switched on. Never none: then all are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swarm(u32);
+pub struct Swarm(u64);
 
 impl Swarm {
     /// Every operation.
-    pub const ALL: Swarm = Swarm(u32::MAX);
+    pub const ALL: Swarm = Swarm(u64::MAX);
 
-    /// The operations whose bits are set, in the order of [`OpKind::ALL`]; the next 32 bits switch all of them on for
-    /// half of the draws, so that complete programs stay common.
+    /// The operations whose bits are set, in the order of [`Operation::KINDS`]; the highest bit switches all of them on, so
+    /// that complete programs stay common.
     #[must_use]
     pub fn from_bits(bits: u64) -> Swarm {
-        let [low, high] = [bits, bits >> 32].map(|half| u32::try_from(half & 0xFFFF_FFFF).unwrap_or(u32::MAX));
-        let meaningful = (1 << OpKind::ALL.len()) - 1;
-        if high.is_multiple_of(2) || low & meaningful == 0 { Swarm::ALL } else { Swarm(low) }
+        if bits >> 63 == 1 { Swarm::ALL } else { Swarm(bits) }
     }
 
-    /// Whether `kind` is switched on.
+    /// Whether the kind of this index is switched on.
     #[must_use]
-    pub fn has(&self, kind: OpKind) -> bool {
-        self.0 >> kind as u32 & 1 != 0
+    pub fn has(&self, kind: usize) -> bool {
+        self.0 >> kind & 1 != 0
     }
 
-    /// The kinds that are switched on, with how often each is taken.
-    fn kinds(&self) -> impl Iterator<Item = (u32, OpKind)> {
-        OpKind::ALL.into_iter().filter(|&kind| self.has(kind)).map(|kind| (kind.described().weight, kind))
+    /// The kinds that are switched on, by index, with how often each is taken.
+    fn kinds<O: Operation>(&self) -> impl Iterator<Item = (u32, usize)> {
+        let any = (0..O::KINDS.len()).any(|kind| self.has(kind));
+        (0..O::KINDS.len()).filter(move |&kind| !any || self.has(kind)).map(|kind| (O::KINDS[kind].weight, kind))
     }
 }
 
@@ -66,41 +65,39 @@ fn number_of(choice: Choice, draw: &mut Draw<'_>) -> u64 {
     weighted(ranges, draw).map_or(0, |range| range.start() + draw(range.end() - range.start()))
 }
 
-impl Op {
-    /// An operation of `swarm`'s.
-    fn random(swarm: &Swarm, draw: &mut Draw<'_>) -> Op {
-        let kinds: Vec<_> = swarm.kinds().collect();
-        let kind = weighted(kinds.into_iter(), draw).unwrap_or(OpKind::Collect);
-        let mut numbers = [0; NUMBERS_MAX];
-        for (number, (_, choice)) in numbers.iter_mut().zip(kind.described().fields) {
-            *number = number_of(choice, draw);
-        }
-        Op::from_numbers(kind, numbers)
+/// An operation of `swarm`'s.
+fn random<O: Operation>(swarm: &Swarm, draw: &mut Draw<'_>) -> O {
+    let kinds: Vec<_> = swarm.kinds::<O>().collect();
+    let kind = weighted(kinds.into_iter(), draw).unwrap_or(0);
+    let mut numbers = [0; NUMBERS_MAX];
+    for (number, (_, choice)) in numbers.iter_mut().zip(O::KINDS[kind].fields) {
+        *number = number_of(choice, draw);
     }
+    O::from_numbers(kind, numbers)
 }
 
-impl Program {
+impl<O: Operation> Program<O> {
     /// A program of `length` operations of `swarm`'s: the same for the same numbers.
     #[must_use]
-    pub fn random(numbers: &mut Numbers, swarm: &Swarm, length: usize) -> Program {
+    pub fn random(numbers: &mut Numbers, swarm: &Swarm, length: usize) -> Program<O> {
         let mut draw = |most: u64| match most.checked_add(1) {
             // The remainder favours small numbers by less than 2^-32 here.
             Some(count) => numbers.next() % count,
             None => numbers.next(),
         };
-        Program((0..length).map(|_| Op::random(swarm, &mut draw)).collect())
+        Program((0..length).map(|_| random(swarm, &mut draw)).collect())
     }
 }
 
 /// Bytes of a fuzzer as a program, as long as they last: each string of bytes is one.
-impl<'a> Arbitrary<'a> for Program {
-    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Program> {
+impl<'a, O: Operation> Arbitrary<'a> for Program<O> {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Program<O>> {
         let swarm = Swarm::from_bits(bytes.arbitrary()?);
         let mut ops = Vec::new();
         while !bytes.is_empty() && ops.len() < ARBITRARY_OPS_MAX {
             // Where the bytes end, numbers are the least.
             let mut draw = |most| bytes.int_in_range(0..=most).unwrap_or(0);
-            ops.push(Op::random(&swarm, &mut draw));
+            ops.push(random(&swarm, &mut draw));
         }
         Ok(Program(ops))
     }
@@ -112,13 +109,13 @@ impl<'a> Arbitrary<'a> for Program {
 
 /// Programs of at most `length` operations, for property tests. Proptest leaves out operations and lowers numbers of a
 /// failing one.
-pub fn program(length: usize) -> impl Strategy<Value = Program> {
+pub fn program<O: Operation + 'static>(length: usize) -> impl Strategy<Value = Program<O>> {
     let ops = move |swarm: Swarm| proptest::collection::vec(op(&swarm), 1..length.max(2)).prop_map(Program);
     any::<u64>().prop_map(Swarm::from_bits).prop_flat_map(ops)
 }
 
 /// Any one operation of `swarm`'s.
-fn op(swarm: &Swarm) -> impl Strategy<Value = Op> + use<> {
+fn op<O: Operation + 'static>(swarm: &Swarm) -> impl Strategy<Value = O> + use<O> {
     let ranges = |choice: Choice| {
         Union::new_weighted(
             choice.iter().map(|(weight, range): &(u32, RangeInclusive<u64>)| (*weight, range.clone())).collect(),
@@ -126,13 +123,14 @@ fn op(swarm: &Swarm) -> impl Strategy<Value = Op> + use<> {
     };
     Union::new_weighted(
         swarm
-            .kinds()
+            .kinds::<O>()
             .map(|(weight, kind)| {
-                let fields: Vec<_> = kind.described().fields.iter().map(|(_, choice)| ranges(choice)).collect();
+                let Described { fields, .. } = O::KINDS[kind];
+                let fields: Vec<_> = fields.iter().map(|(_, choice)| ranges(choice)).collect();
                 let op = fields.prop_map(move |given| {
                     let mut numbers = [0; NUMBERS_MAX];
                     numbers.iter_mut().zip(given).for_each(|(number, given)| *number = given);
-                    Op::from_numbers(kind, numbers)
+                    O::from_numbers(kind, numbers)
                 });
                 (weight, op.boxed())
             })
@@ -146,25 +144,28 @@ mod tests {
     use proptest::test_runner::TestRunner;
 
     use super::*;
+    use crate::testkit::Op;
 
-    fn kinds_of(program: &Program) -> u32 {
-        program.0.iter().fold(0, |seen, op| seen | 1 << op.numbers().0 as u32)
+    /// One bit for each kind of operation.
+    const ALL: u64 = (1 << Op::KINDS.len()) - 1;
+
+    fn kinds_of(program: &Program) -> u64 {
+        program.0.iter().fold(0, |seen, op| seen | 1 << op.numbers().0)
     }
 
     #[test]
     fn every_operation_comes_up_and_those_switched_off_do_not() {
-        let all = (1 << OpKind::ALL.len()) - 1;
         let mut numbers = Numbers::new(1);
-        assert_eq!(kinds_of(&Program::random(&mut numbers, &Swarm::ALL, 3000)), all);
-        let some = Swarm::from_bits(1 << 32 | 0b1010);
+        assert_eq!(kinds_of(&Program::random(&mut numbers, &Swarm::ALL, 3000)), ALL);
+        let some = Swarm::from_bits(0b1010);
         assert_eq!(kinds_of(&Program::random(&mut numbers, &some, 300)), 0b1010);
-        for none in [1 << 32, 1 << 32 | 1 << 31] {
-            assert_eq!(Swarm::from_bits(none), Swarm::ALL);
+        for none in [0, 1 << 62, 1 << 63 | 1] {
+            assert_eq!(kinds_of(&Program::random(&mut numbers, &Swarm::from_bits(none), 3000)), ALL);
         }
 
         let mut runner = TestRunner::deterministic();
         let seen = (0..300).fold(0, |seen, _| seen | kinds_of(&program(50).new_tree(&mut runner).unwrap().current()));
-        assert_eq!(seen, all);
+        assert_eq!(seen, ALL);
     }
 
     #[test]
@@ -173,11 +174,11 @@ mod tests {
         let mut seen = 0;
         for length in 8..400 {
             let bytes: Vec<_> = (0..length).map(|_| numbers.bytes::<1>()[0]).collect();
-            let program = Program::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
+            let program: Program = Program::arbitrary(&mut Unstructured::new(&bytes)).unwrap();
             assert_eq!(program.to_string().parse(), Ok(program.clone()));
             seen |= kinds_of(&program);
         }
-        assert_eq!(seen, (1 << OpKind::ALL.len()) - 1);
-        assert!(Program::arbitrary(&mut Unstructured::new(&[0; 8])).unwrap().0.is_empty());
+        assert_eq!(seen, ALL);
+        assert!(Program::<Op>::arbitrary(&mut Unstructured::new(&[0; 8])).unwrap().0.is_empty());
     }
 }

@@ -8,16 +8,19 @@
 //!   shrink       the smallest program that still fails
 //!   generate     random programs: from numbers, from a fuzzer's bytes, for proptest
 //!   text         one operation per line, to be printed and read again
-//!   op           the operations, and what their numbers mean
+//!   op           the operations of a mutator, and what their numbers mean
+//!   operation    what an operation is to all of these: a kind and a few numbers
 //! ```
 
 mod generate;
 mod op;
+pub(in crate::testkit) mod operation;
 mod shrink;
-mod text;
+pub(in crate::testkit) mod text;
 
 pub use generate::{Swarm, program};
 pub use op::{Op, OpKind};
+pub use operation::{Choice, Described, NUMBERS_MAX, Operation};
 pub use shrink::{SHRINK_TRIES, shrink};
 
 /// Root slots of a program.
@@ -32,7 +35,7 @@ pub const WEAKS: usize = 8;
 /// Tables of ephemerons of a program.
 pub const EPHEMERON_TABLES: usize = 2;
 
-/// Operations in their order.
+/// Operations in their order: those of a mutator, or of an attack ([`AttackOp`](super::corrupt::AttackOp)).
 ///
 /// As text there is one operation on each line; empty lines and what follows a `#` mean nothing.
 ///
@@ -44,4 +47,4 @@ pub const EPHEMERON_TABLES: usize = 2;
 /// assert_eq!(program.to_string().parse::<Program>().unwrap(), program);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Program(pub Vec<Op>);
+pub struct Program<O = Op>(pub Vec<O>);

@@ -1,14 +1,9 @@
 //! The operations, and what their numbers mean.
 
-use core::ops::RangeInclusive;
+use super::operation::{
+    ANY_8, ANY_16, ANY_32, ANY_64, Choice, Described, NUMBERS_MAX, Operation, low_8, low_16, low_32,
+};
 
-/// Where a number of an operation is chosen from, at random: ranges, each with how often it is taken.
-pub(super) type Choice = &'static [(u32, RangeInclusive<u64>)];
-
-const ANY_8: Choice = &[(1, 0..=0xFF)];
-const ANY_16: Choice = &[(1, 0..=0xFFFF)];
-const ANY_32: Choice = &[(1, 0..=0xFFFF_FFFF)];
-const ANY_64: Choice = &[(1, 0..=u64::MAX)];
 /// Structs: the types from `PAIR` to `EMPTY`.
 const STRUCT_KIND: Choice = &[(1, 0..=6)];
 /// Arrays: the types from `BYTES` to `FUNCS`.
@@ -166,19 +161,6 @@ pub enum OpKind {
     Finalize,
 }
 
-/// What there is to say of a kind of operation.
-pub(super) struct Described {
-    /// Its word in the text form.
-    pub(super) name: &'static str,
-    /// How often it is chosen.
-    pub(super) weight: u32,
-    /// Its numbers, in the order of [`Op::numbers`].
-    pub(super) fields: &'static [(&'static str, Choice)],
-}
-
-/// Numbers that an operation has at most.
-pub(super) const NUMBERS_MAX: usize = 5;
-
 impl OpKind {
     /// All kinds.
     pub const ALL: [OpKind; 31] = [
@@ -215,7 +197,7 @@ impl OpKind {
         OpKind::Finalize,
     ];
 
-    pub(super) fn described(self) -> Described {
+    const fn described(self) -> Described {
         let (name, weight, fields): (_, _, &[(_, Choice)]) = match self {
             OpKind::Struct => {
                 ("struct", 12, &[("kind", STRUCT_KIND), ("into", ANY_8), ("from", ANY_8), ("seed", ANY_64)])
@@ -265,9 +247,9 @@ impl OpKind {
 
 impl Op {
     /// Which operation it is, and its numbers; those that it does not have are 0.
-    pub(super) fn numbers(&self) -> (OpKind, [u64; NUMBERS_MAX]) {
+    fn parts(self) -> (OpKind, [u64; NUMBERS_MAX]) {
         let n = u64::from;
-        match *self {
+        match self {
             Op::Struct { kind, into, from, seed } => (OpKind::Struct, [n(kind), n(into), n(from), seed, 0]),
             Op::Array { kind, length, into } => (OpKind::Array, [n(kind), length.into(), n(into), 0, 0]),
             Op::Extern { into } => (OpKind::Extern, [n(into), 0, 0, 0, 0]),
@@ -311,7 +293,7 @@ impl Op {
     }
 
     /// The operation of these numbers; of each, as many low bits as the operation has room for.
-    pub(super) fn from_numbers(kind: OpKind, numbers: [u64; NUMBERS_MAX]) -> Op {
+    fn from_parts(kind: OpKind, numbers: [u64; NUMBERS_MAX]) -> Op {
         let [a, b, c, d, e] = numbers;
         match kind {
             OpKind::Struct => Op::Struct { kind: low_8(a), into: low_8(b), from: low_8(c), seed: d },
@@ -351,16 +333,23 @@ impl Op {
     }
 }
 
-fn low_8(number: u64) -> u8 {
-    number.to_le_bytes()[0]
-}
+impl Operation for Op {
+    const KINDS: &'static [Described] = &{
+        let mut kinds = [OpKind::Struct.described(); OpKind::ALL.len()];
+        let mut kind = 0;
+        while kind < kinds.len() {
+            kinds[kind] = OpKind::ALL[kind].described();
+            kind += 1;
+        }
+        kinds
+    };
 
-fn low_16(number: u64) -> u16 {
-    let [a, b, ..] = number.to_le_bytes();
-    u16::from_le_bytes([a, b])
-}
+    fn numbers(&self) -> (usize, [u64; NUMBERS_MAX]) {
+        let (kind, numbers) = self.parts();
+        (kind as usize, numbers)
+    }
 
-fn low_32(number: u64) -> u32 {
-    let [a, b, c, d, ..] = number.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
+    fn from_numbers(kind: usize, numbers: [u64; NUMBERS_MAX]) -> Op {
+        Op::from_parts(OpKind::ALL[kind], numbers)
+    }
 }

@@ -1,7 +1,7 @@
 //! Making a failing program small, for a reader and for the file that keeps it.
 
-use super::op::NUMBERS_MAX;
-use super::{Op, Program};
+use super::Program;
+use super::operation::{NUMBERS_MAX, Operation};
 
 /// How many candidates [`shrink`] tries at most.
 pub const SHRINK_TRIES: usize = 5000;
@@ -11,10 +11,10 @@ pub const SHRINK_TRIES: usize = 5000;
 ///
 /// Gives up after [`SHRINK_TRIES`] candidates; what it has by then fails too, if `program` does.
 #[must_use]
-pub fn shrink(program: &Program, mut fails: impl FnMut(&Program) -> bool) -> Program {
+pub fn shrink<O: Operation>(program: &Program<O>, mut fails: impl FnMut(&Program<O>) -> bool) -> Program<O> {
     let mut best = program.clone();
     let mut tries = 0;
-    let mut still_fails = |candidate: &Program| {
+    let mut still_fails = |candidate: &Program<O>| {
         tries += 1;
         (tries <= SHRINK_TRIES).then(|| fails(candidate))
     };
@@ -30,10 +30,10 @@ pub fn shrink(program: &Program, mut fails: impl FnMut(&Program) -> bool) -> Pro
 }
 
 /// Whether a candidate fails; `None` when there were enough.
-type Try<'t> = dyn FnMut(&Program) -> Option<bool> + 't;
+type Try<'t, O> = dyn FnMut(&Program<O>) -> Option<bool> + 't;
 
 /// Leaves out runs of operations, from half of the program down to single ones.
-fn leave_out(best: &mut Program, still_fails: &mut Try<'_>) -> Option<()> {
+fn leave_out<O: Operation>(best: &mut Program<O>, still_fails: &mut Try<'_, O>) -> Option<()> {
     let mut run = best.0.len().div_ceil(2);
     while run > 0 {
         // From the end: what comes late depends on what came before.
@@ -53,7 +53,7 @@ fn leave_out(best: &mut Program, still_fails: &mut Try<'_>) -> Option<()> {
 }
 
 /// Lowers numbers: to 0, and otherwise by halves and by one.
-fn lower(best: &mut Program, still_fails: &mut Try<'_>) -> Option<()> {
+fn lower<O: Operation>(best: &mut Program<O>, still_fails: &mut Try<'_, O>) -> Option<()> {
     for at in 0..best.0.len() {
         for place in 0..NUMBERS_MAX {
             loop {
@@ -65,7 +65,7 @@ fn lower(best: &mut Program, still_fails: &mut Try<'_>) -> Option<()> {
                         let mut numbers = numbers;
                         numbers[place] = less;
                         let mut candidate = best.clone();
-                        candidate.0[at] = Op::from_numbers(kind, numbers);
+                        candidate.0[at] = O::from_numbers(kind, numbers);
                         if still_fails(&candidate)? {
                             lowered = Some(candidate);
                         }
@@ -84,11 +84,11 @@ fn lower(best: &mut Program, still_fails: &mut Try<'_>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::{Numbers, Swarm};
+    use crate::testkit::{Numbers, Op, Swarm};
 
     #[test]
     fn only_what_matters_is_left() {
-        let program = Program::random(&mut Numbers::new(3), &Swarm::ALL, 400);
+        let program: Program = Program::random(&mut Numbers::new(3), &Swarm::ALL, 400);
         // Fails if an array of at least 100 elements is followed by a collection.
         let fails = |program: &Program| {
             let large = |op: &Op| matches!(op, Op::Array { length: 100.., .. });
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_number_of_tries_is_bounded_and_what_passes_stays() {
-        let program = Program::random(&mut Numbers::new(4), &Swarm::ALL, 100);
+        let program: Program = Program::random(&mut Numbers::new(4), &Swarm::ALL, 100);
         let mut tries = 0;
         let kept = shrink(&program, |candidate| {
             tries += 1;

@@ -3,50 +3,60 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::op::NUMBERS_MAX;
-use super::{Op, OpKind, Program};
+use super::operation::{NUMBERS_MAX, Operation};
+use super::{Op, Program};
 use crate::testkit::text::{NotUnderstood, number, pairs};
+
+/// Writes an operation: its name and its numbers.
+pub(in crate::testkit) fn write<O: Operation>(op: &O, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (kind, numbers) = op.numbers();
+    let described = O::KINDS[kind];
+    f.write_str(described.name)?;
+    described.fields.iter().zip(numbers).try_for_each(|((name, _), number)| write!(f, " {name}={number}"))
+}
+
+/// Reads an operation. Numbers that are not named are 0.
+pub(in crate::testkit) fn read<O: Operation>(text: &str) -> Result<O, NotUnderstood> {
+    let text = text.trim();
+    let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let named = O::KINDS.iter().position(|described| described.name == name);
+    let kind = named.ok_or_else(|| NotUnderstood::new(name))?;
+    let mut numbers = [0; NUMBERS_MAX];
+    for pair in pairs(rest) {
+        let (key, value) = pair?;
+        let place = O::KINDS[kind].fields.iter().position(|(name, _)| *name == key);
+        numbers[place.ok_or_else(|| NotUnderstood::new(key))?] = number(value)?;
+    }
+    let op = O::from_numbers(kind, numbers);
+    // A number that is too large would silently be another one.
+    if op.numbers().1 == numbers { Ok(op) } else { Err(NotUnderstood::new(text)) }
+}
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, numbers) = self.numbers();
-        let described = kind.described();
-        f.write_str(described.name)?;
-        described.fields.iter().zip(numbers).try_for_each(|((name, _), number)| write!(f, " {name}={number}"))
+        write(self, f)
     }
 }
 
+/// Numbers that are not named are 0.
 impl FromStr for Op {
     type Err = NotUnderstood;
 
-    /// Numbers that are not named are 0.
     fn from_str(text: &str) -> Result<Op, NotUnderstood> {
-        let text = text.trim();
-        let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let named = OpKind::ALL.into_iter().find(|kind| kind.described().name == name);
-        let kind = named.ok_or_else(|| NotUnderstood::new(name))?;
-        let mut numbers = [0; NUMBERS_MAX];
-        for pair in pairs(rest) {
-            let (key, value) = pair?;
-            let place = kind.described().fields.iter().position(|(name, _)| *name == key);
-            numbers[place.ok_or_else(|| NotUnderstood::new(key))?] = number(value)?;
-        }
-        let op = Op::from_numbers(kind, numbers);
-        // A number that is too large would silently be another one.
-        if op.numbers().1 == numbers { Ok(op) } else { Err(NotUnderstood::new(text)) }
+        read(text)
     }
 }
 
-impl fmt::Display for Program {
+impl<O: Operation + fmt::Display> fmt::Display for Program<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|op| writeln!(f, "{op}"))
     }
 }
 
-impl FromStr for Program {
+impl<O: Operation + FromStr<Err = NotUnderstood>> FromStr for Program<O> {
     type Err = NotUnderstood;
 
-    fn from_str(text: &str) -> Result<Program, NotUnderstood> {
+    fn from_str(text: &str) -> Result<Program<O>, NotUnderstood> {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         lines.filter(|line| !line.is_empty()).map(str::parse).collect::<Result<_, _>>().map(Program)
     }
@@ -61,11 +71,12 @@ mod tests {
     fn programs_are_read_as_they_are_written() {
         let mut numbers = Numbers::new(5);
         for _ in 0..50 {
-            let program = Program::random(&mut numbers, &Swarm::ALL, 100);
+            let program: Program = Program::random(&mut numbers, &Swarm::ALL, 100);
             assert_eq!(program.to_string().parse(), Ok(program));
         }
         // Every kind, with the largest numbers.
-        let program = Program(OpKind::ALL.map(|kind| Op::from_numbers(kind, [u64::MAX; NUMBERS_MAX])).to_vec());
+        let every = (0..Op::KINDS.len()).map(|kind| Op::from_numbers(kind, [u64::MAX; NUMBERS_MAX]));
+        let program = Program(every.collect::<Vec<_>>());
         assert_eq!(program.to_string().parse(), Ok(program));
     }
 

@@ -10,18 +10,7 @@ use crate::testkit::Numbers;
 use crate::testkit::model::{Cell, Value};
 use crate::testkit::program::ROOTS;
 use crate::testkit::roots::Roots;
-use crate::testkit::world::{BYTES, KINDS, World};
-
-/// The struct type that a number names.
-fn struct_kind(number: u8) -> usize {
-    usize::from(number) % BYTES
-}
-
-/// The array type that a number names.
-fn array_kind(number: u8) -> usize {
-    let number = usize::from(number);
-    if (BYTES..KINDS).contains(&number) { number } else { BYTES + number % (KINDS - BYTES) }
-}
+use crate::testkit::world::{World, array_kind, struct_kind};
 
 impl Runner {
     /// Allocates `size` bytes; `None` if the heap refused, after holding its numbers against the model.

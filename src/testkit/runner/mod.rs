@@ -19,6 +19,7 @@ mod weak;
 use core::fmt;
 
 pub use search::{Counterexample, find_counterexample};
+pub(super) use search::{failure, search};
 
 use self::weak::Weaks;
 use super::model::{Model, Value};
@@ -83,20 +84,20 @@ pub fn run(collector: Box<dyn Collector>, settings: &Settings, program: &Program
 }
 
 /// What is wrong, if something is.
-type Checked<T = ()> = Result<T, String>;
+pub(super) type Checked<T = ()> = Result<T, String>;
 
 /// That `condition` holds.
-fn holds(condition: bool, what: impl FnOnce() -> String) -> Checked {
+pub(super) fn holds(condition: bool, what: impl FnOnce() -> String) -> Checked {
     if condition { Ok(()) } else { Err(what()) }
 }
 
 /// That the heap has what the model has.
-fn same<T: PartialEq + fmt::Debug>(what: &str, heap: T, model: T) -> Checked {
+pub(super) fn same<T: PartialEq + fmt::Debug>(what: &str, heap: T, model: T) -> Checked {
     holds(heap == model, || format!("{what}: the heap has {heap:?}, the model {model:?}"))
 }
 
 /// That an operation of the heap succeeded.
-fn done<T, E: fmt::Display>(what: &str, result: Result<T, E>) -> Checked<T> {
+pub(super) fn done<T, E: fmt::Display>(what: &str, result: Result<T, E>) -> Checked<T> {
     result.map_err(|error| format!("{what}: {error}"))
 }
 
@@ -292,7 +293,7 @@ impl Runner {
 
     fn finish(mut self) -> Checked<Outcome> {
         done("verification", self.heap.verify(&mut self.roots))?;
-        let graph = self.compare()?;
+        let graph = self.graph()?;
         let stats = HeapStats { times: PauseTimes::default(), ..self.heap.stats() };
         let outcome = Outcome { graph, refused: self.refused, stats, bytes: self.heap.bytes().to_vec() };
         let Runner { heap, tally, .. } = self;

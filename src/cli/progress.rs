@@ -10,24 +10,21 @@ const SHOWN_CHARS: usize = 60;
 #[derive(Debug)]
 pub(super) struct Progress {
     visible: bool,
-    done: usize,
-    total: usize,
 }
 
 impl Progress {
-    /// The line for `total` steps.
-    pub(super) fn new(total: usize) -> Progress {
-        Progress { visible: io::stderr().is_terminal(), done: 0, total }
+    /// The line, empty at first.
+    pub(super) fn new() -> Progress {
+        Progress { visible: io::stderr().is_terminal() }
     }
 
-    /// Begins the next step.
-    pub(super) fn next(&mut self, what: &str) {
-        self.done += 1;
+    /// Shows `how_far`, such as `3/7`, and what is being run.
+    pub(super) fn show(&self, how_far: &str, what: &str) {
         if self.visible {
             // The end of a path tells more than its beginning. Names of files must not control the terminal.
             let hidden = what.chars().count().saturating_sub(SHOWN_CHARS);
             let what: String = what.chars().skip(hidden).filter(|c| !c.is_control()).collect();
-            self.write(&format!("\r\x1b[K[{}/{}] {what}", self.done, self.total));
+            self.write(&format!("\r\x1b[K[{how_far}] {what}"));
         }
     }
 
