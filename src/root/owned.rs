@@ -75,8 +75,10 @@ impl OwnedRoots {
     fn take_more(&mut self, heap: &mut GcHeap) -> Result<Option<(usize, OwnedSlot)>, Corruption> {
         let OwnedRoots { slots, owners, .. } = self;
         owners.reclaim(|slot| slots.set(heap, slot, 0).unwrap_or(Ok(())))?;
-        while owners.is_short() && slots.grow(heap, CHUNK_SLOTS, 0)? {
-            if !owners.grow() {
+        while owners.is_short() {
+            // Slots that were added before owners were refused serve the next time.
+            let missing = (owners.slots() + CHUNK_SLOTS).saturating_sub(slots.len());
+            if !slots.grow(heap, missing, 0)? || !owners.grow() {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use core::convert::Infallible;
 
-use super::owner::{OwnedSlot, Owners};
+use super::owner::{CHUNK_SLOTS, OwnedSlot, Owners};
 use crate::error::{OutOfMemory, OutOfMemoryKind, Result};
 use crate::heap::GcHeap;
 
@@ -46,11 +46,8 @@ impl WeakRoots {
             ids.get(slot).into_iter().for_each(|&id| heap.release_weak(id));
             Ok::<(), Infallible>(())
         });
-        while owners.is_short() && owners.grow() {
-            // The list is as long as there are slots, or its last ones have no place.
-            if ids.try_reserve(owners.slots() - ids.len()).is_err() {
-                break;
-            }
+        // No slot is given an owner before it has a place in the list.
+        while owners.is_short() && ids.try_reserve(CHUNK_SLOTS).is_ok() && owners.grow() {
             ids.resize(owners.slots(), 0);
         }
         owners.take()
