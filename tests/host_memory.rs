@@ -13,7 +13,6 @@ use tumulus::memory::faults::with_faults;
 use tumulus::memory::{
     MappedMemoryCreator, MemoryCreator, PoolConfig, PoolMemoryCreator, StaticBufferCreator, VecMemoryCreator,
 };
-use tumulus::object::VMGcRef;
 use tumulus::root::{OwnedRoots, RootArray, Scopes, WeakRoots};
 use tumulus::testkit::fixture::{Fixture, LEFT};
 use tumulus::testkit::world::{BYTES, NODE, PAIR, REFS, SPARSE, VAST, World};
@@ -260,10 +259,6 @@ fn try_life(
         owned: OwnedRoots::new(RootCategory::Owned),
         weaks: WeakRoots::default(),
     };
-    // Owners come in chunks of 128, each in an `Arc`, which no stable function makes that may fail: here are the first ones.
-    let i31 = VMGcRef::from_i31(1).as_raw_u32();
-    drop(roots.owned.insert(&mut heap, i31).expect("a sound heap"));
-    drop(roots.weaks.insert(&mut heap, i31).expect("memory of the host"));
     let before = DROPPED.with(Cell::get);
     let ((length, refusals), counted) = during(&mut || life(world, &mut heap, &mut roots));
     heap.verify(&mut roots).expect("a sound heap");
