@@ -133,7 +133,7 @@ pub struct GcHeap {
     reserved_bytes: Option<u64>,
     /// What host code has borrowed of an array through guest pointers.
     array_tracker: BorrowTracker,
-    /// What pacing goes by; `allocated_bytes` of it is counted from `allocated_at_full` on.
+    /// What pacing goes by; `allocated_bytes` of it is counted from `charged_at_full` on.
     counters: Counters,
     /// Bytes allocated and declared until the last full collection.
     charged_at_full: u64,
