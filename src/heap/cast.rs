@@ -2,9 +2,9 @@
 
 use super::GcHeap;
 use crate::error::Corruption;
-use crate::object::{VMGcKind, VMGcRef};
+use crate::object::{VMGcHeader, VMGcKind, VMGcRef};
 use crate::provenance::VMSharedTypeIndex;
-use crate::types::{HeapType, RefType, RegisteredType};
+use crate::types::{CompositeKind, HeapType, RefType, RegisteredType};
 
 /// A reference type prepared for tests: what `ref.test` and `ref.cast` aim at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub struct CastTarget {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum To {
+    /// Objects of exactly one type, a final one: those with this header, LOG clear.
+    Exactly(VMGcHeader),
+    /// Objects of a type or of its subtypes.
+    Below {
+        ty: VMSharedTypeIndex,
+        depth: u32,
+    },
     /// Everything that is not null.
     All,
     /// Nothing but null.
@@ -24,13 +31,6 @@ enum To {
     I31,
     /// Every object of one kind.
     Kind(VMGcKind),
-    /// Objects of exactly one type: a final one.
-    Exactly(VMSharedTypeIndex),
-    /// Objects of a type or of its subtypes.
-    Below {
-        ty: VMSharedTypeIndex,
-        depth: u32,
-    },
 }
 
 impl CastTarget {
@@ -52,11 +52,14 @@ impl CastTarget {
             HeapType::Concrete(named) => {
                 let registered = concrete.filter(|registered| registered.index() == named.index);
                 assert!(registered.is_some(), "the registered type of a concrete cast");
-                match registered {
-                    Some(registered) if !registered.is_final() => {
+                let exactly = |kind| To::Exactly(VMGcHeader::new(kind, named.index));
+                match (named.kind, registered) {
+                    (CompositeKind::Func, _) => To::Nothing,
+                    (_, Some(registered)) if !registered.is_final() => {
                         To::Below { ty: named.index, depth: registered.depth() }
                     }
-                    _ => To::Exactly(named.index),
+                    (CompositeKind::Struct, _) => exactly(VMGcKind::Struct),
+                    (CompositeKind::Array, _) => exactly(VMGcKind::Array),
                 }
             }
             // Never in a registered type; a test against it fails.
@@ -69,7 +72,7 @@ impl CastTarget {
 impl GcHeap {
     /// Whether the raw reference is of the target's type.
     ///
-    /// One compare for final types, one load and one compare for others; no lock.
+    /// One compare of the header for final types, one load more for others; no lock.
     ///
     /// # Errors
     /// If it does not lead into the heap.
@@ -81,23 +84,14 @@ impl GcHeap {
         if raw & VMGcRef::I31_TAG != 0 {
             return Ok(matches!(target.to, To::All | To::Eq | To::I31));
         }
-        if matches!(target.to, To::All) {
-            return Ok(true);
+        match target.to {
+            To::Exactly(header) => Ok(self.header(raw)?.with_log(false) == header),
+            // The kind goes without saying: what has no struct or array type is not below one.
+            To::Below { ty, depth } => Ok(self.types().is_subtype(self.header(raw)?.ty(), ty, depth)),
+            To::All => Ok(true),
+            To::Nothing | To::I31 => Ok(false),
+            To::Kind(kind) => Ok(self.header(raw)?.kind() == Some(kind)),
+            To::Eq => Ok(matches!(self.header(raw)?.kind(), Some(VMGcKind::Struct | VMGcKind::Array))),
         }
-        let header = self.header(raw)?;
-        Ok(match target.to {
-            To::Exactly(ty) => header.ty() == ty && is_eq_kind(header.kind()),
-            To::Below { ty, depth } => is_eq_kind(header.kind()) && self.types().is_subtype(header.ty(), ty, depth),
-            To::Kind(kind) => header.kind() == Some(kind),
-            To::Eq => is_eq_kind(header.kind()),
-            To::All => true,
-            To::Nothing | To::I31 => false,
-        })
     }
-}
-
-/// Structs and arrays; an extern object has type index 0 and must not pass for the type of that index.
-#[inline]
-fn is_eq_kind(kind: Option<VMGcKind>) -> bool {
-    matches!(kind, Some(VMGcKind::Struct | VMGcKind::Array))
 }

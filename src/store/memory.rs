@@ -66,6 +66,11 @@ impl MemoryEntity {
         self.memory.byte_size() as u64 >> self.ty.page_size_log2()
     }
 
+    /// The most pages that its type lets it have.
+    pub(crate) fn pages_max(&self) -> u64 {
+        self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit())
+    }
+
     /// Grows by `delta` pages and gives the old size in pages.
     fn grow(&mut self, limiter: &Limiter, delta: u64) -> Result<u64> {
         let old = self.pages();
@@ -75,7 +80,6 @@ impl MemoryEntity {
         if self.is_borrowed() {
             return Err(Misuse::Borrowed.into());
         }
-        let limit = self.ty.maximum().unwrap_or(u64::MAX).min(self.ty.page_limit());
         let pages = old.saturating_add(delta);
         let growth = Growth {
             kind: ResourceKind::LinearMemory,
@@ -84,7 +88,7 @@ impl MemoryEntity {
             maximum: self.ty.maximum_byte_size(),
         };
         let size = pages.checked_mul(self.ty.page_size()).and_then(|bytes| usize::try_from(bytes).ok());
-        let Some(size) = size.filter(|_| pages <= limit) else {
+        let Some(size) = size.filter(|_| pages <= self.pages_max()) else {
             return Err(growth.refused(OutOfMemoryKind::TooLarge).into());
         };
         limiter.grow(&growth, || self.memory.grow_to(size))?;

@@ -116,12 +116,17 @@ impl StoreOpaque {
 }
 
 impl TableEntity {
+    /// The most elements that its type lets it have.
+    pub(crate) fn elements_max(&self) -> u64 {
+        self.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX)
+    }
+
     fn grow(&mut self, heap: &mut GcHeap, limiter: &Limiter, delta: u64, raw: u32) -> Result<u64, OutOfMemory> {
         let current = self.elements.len() as u64;
         if delta == 0 {
             return Ok(current);
         }
-        let maximum = self.ty.maximum().unwrap_or(u64::MAX).min(TABLE_ELEMENTS_MAX);
+        let maximum = self.elements_max();
         let growth = growth(current, current.saturating_add(delta), maximum);
         let count = usize::try_from(delta).ok().filter(|_| growth.desired <= maximum);
         let Some(count) = count else { return Err(growth.refused(OutOfMemoryKind::TooLarge)) };

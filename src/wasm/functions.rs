@@ -78,7 +78,10 @@ impl Functions {
     #[inline]
     pub(super) fn code(&self, definitions: &Definitions, index: u32) -> &Code {
         match self.functions.get(index as usize) {
-            Some(function) => function.code.get_or_init(|| self.translate(definitions, function)),
+            Some(function) => match function.code.get() {
+                Some(code) => code,
+                None => function.code.get_or_init(|| self.translate(definitions, function)),
+            },
             None => &self.constants[index as usize - self.functions.len()],
         }
     }

@@ -287,6 +287,23 @@ fn bulk_operations_are_paid_up_front_by_their_size() {
     assert_eq!(guest.i32("first", &[]), 0, "not even the first byte was written");
 }
 
+/// A growth that cannot be is answered, however little fuel there is.
+#[test]
+fn a_growth_that_is_refused_costs_nothing() {
+    let mut config = Config::new();
+    config.consume_fuel(true);
+    let mut guest = Guest::with(
+        &config,
+        r#"(module (memory 1 2) (table 1 2 anyref)
+             (func (export "memory") (result i32) (memory.grow (i32.const -1)))
+             (func (export "table") (result i32) (table.grow (ref.null any) (i32.const -1))))"#,
+    );
+    for name in ["memory", "table"] {
+        guest.store.set_fuel(100);
+        assert_eq!(guest.i32(name, &[]), -1, "{name}");
+    }
+}
+
 fn interruptible() -> Engine {
     Engine::new(Config::new().interruptible(true)).unwrap()
 }

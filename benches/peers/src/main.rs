@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use tumulus_peers::bytes::{self, BytesArguments};
 use tumulus_peers::pauses::{self, PausesArguments};
 use tumulus_peers::table::{self, ChildArguments, TableArguments};
-use tumulus_peers::{host_api, jit, memories, pooled};
+use tumulus_peers::{host_api, interpreter, jit, memories, pooled};
 
 /// Tumulus beside other engines, on the same work.
 #[derive(Parser)]

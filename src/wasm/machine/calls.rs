@@ -58,7 +58,7 @@ impl Machine {
     }
 
     /// Begins a call of the function with the id `raw`, whose arguments lie at `nums` and `refs`.
-    fn begin(&mut self, store: &mut StoreOpaque, raw: u32, nums: usize, refs: usize) -> Result<Option<Pause>> {
+    fn begin(&mut self, store: &mut StoreOpaque, raw: u32, nums: u32, refs: u32) -> Result<Option<Pause>> {
         let entity = store.functions.get(raw).ok_or_else(|| bad_id(raw))?;
         match entity.kind {
             FuncKind::Guest(func) => {
@@ -80,17 +80,17 @@ impl Machine {
         store: &mut StoreOpaque,
         frame: Frame,
         raw: u32,
-        nums: usize,
-        refs: usize,
+        nums: u32,
+        refs: u32,
     ) -> Result<Option<Pause>> {
         let entity = store.functions.get(raw).ok_or_else(|| bad_id(raw))?;
         let (num_params, ref_params) = super::count(entity.ty.as_func().map_or(&[], |ty| ty.params()));
         let references = &mut store.roots.stack.slots;
-        self.stacks.move_arguments(references, frame, (nums, num_params), (refs, ref_params));
+        self.stacks.move_arguments(references, frame, (nums as usize, num_params), (refs as usize, ref_params));
         match entity.kind {
             FuncKind::Guest(func) => {
                 let code = &self.instances[func.instance as usize].module.code(func.index);
-                self.stacks.prepare(references, code, frame.nums as usize, frame.refs as usize)?;
+                self.stacks.prepare(references, code, frame.nums, frame.refs)?;
                 if let Some(frame) = self.stacks.frames.last_mut() {
                     (frame.func, frame.pc) = (func, 0);
                 }
@@ -100,7 +100,7 @@ impl Machine {
                 // The results lie where the frame began: where its caller looks for them.
                 store.roots.stack.top = frame.refs as usize + ref_params;
                 self.stacks.frames.pop();
-                let (caller, nums, refs) = (Some(frame.func.instance), frame.nums as usize, frame.refs as usize);
+                let (caller, nums, refs) = (Some(frame.func.instance), frame.nums, frame.refs);
                 self.wait_for(Pending { caller, func: raw, nums, refs });
                 Ok(Some(Pause::HostCall { func: raw }))
             }
@@ -125,9 +125,10 @@ pub(super) fn to_usize(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
+/// The slot that a frame at `base` calls `register`. Frames begin so low that there always is one.
 #[inline(always)]
-pub(super) fn slot(base: u32, register: u16) -> usize {
-    base as usize + usize::from(register)
+pub(super) fn slot(base: u32, register: u16) -> u32 {
+    base + u32::from(register)
 }
 
 pub(super) fn to_pc(pc: usize) -> u32 {

@@ -37,6 +37,8 @@ pub(super) struct Stacks {
 
 impl Stacks {
     pub(super) fn new(slots_max: usize) -> Stacks {
+        // So that all slots which the frames above name have numbers of 32 bits.
+        let slots_max = slots_max.min(u32::MAX as usize - 2 * WINDOW);
         Stacks { numbers: Vec::new(), frames: Vec::new(), slots_max }
     }
 
@@ -50,26 +52,27 @@ impl Stacks {
         references: &mut Vec<u32>,
         func: GuestFunc,
         code: &Code,
-        nums: usize,
-        refs: usize,
+        nums: u32,
+        refs: u32,
     ) -> Result<Frame, Trap> {
         self.prepare(references, code, nums, refs)?;
-        // `prepare` found both below the limit of the stacks.
-        let [num_base, ref_base] = [nums, refs].map(|base| u32::try_from(base).unwrap_or(u32::MAX));
-        let frame = Frame { func, pc: 0, nums: num_base, refs: ref_base };
+        let frame = Frame { func, pc: 0, nums, refs };
         self.frames.push(frame);
         Ok(frame)
     }
 
+    /// Drops the innermost frame: the one that called it, if it is one of the same instance from number `first` on.
+    #[inline(always)]
+    pub(super) fn pop(&mut self, first: usize) -> Option<Frame> {
+        let callee = self.frames.pop()?;
+        let &caller = self.frames.get(first..)?.last()?;
+        (caller.func.instance == callee.func.instance).then_some(caller)
+    }
+
     /// Makes room for the frames of `code` at `nums` and `refs`, and clears all of them but the arguments.
     #[inline(always)]
-    pub(super) fn prepare(
-        &mut self,
-        references: &mut Vec<u32>,
-        code: &Code,
-        nums: usize,
-        refs: usize,
-    ) -> Result<(), Trap> {
+    pub(super) fn prepare(&mut self, references: &mut Vec<u32>, code: &Code, nums: u32, refs: u32) -> Result<(), Trap> {
+        let (nums, refs) = (nums as usize, refs as usize);
         let num_end = nums + code.nums as usize;
         let ref_end = refs + code.refs as usize;
         if num_end + WINDOW > self.numbers.len() || ref_end + WINDOW > references.len() {
@@ -183,4 +186,9 @@ pub(super) fn charge(store: &mut StoreOpaque, units: u64) -> Result<(), Trap> {
         store.fuel.charge(units / 8)?;
     }
     Ok(())
+}
+
+/// The same for a growth by `delta` to at most `max`. One that cannot be is answered at no charge.
+pub(super) fn charge_growth(store: &mut StoreOpaque, current: u64, delta: u64, max: u64) -> Result<(), Trap> {
+    if delta <= max.saturating_sub(current) { charge(store, delta) } else { Ok(()) }
 }

@@ -5,6 +5,7 @@
 
 use super::super::code::{Load, Num, Width};
 use super::calls::to_usize;
+use super::frames::charge_growth;
 use super::numbers::Numbers;
 use crate::error::Trap;
 use crate::store::StoreOpaque;
@@ -139,9 +140,11 @@ pub(super) fn store_as(width: Width, bytes: &mut [u8], address: u64, offset: u64
 }
 
 /// Grows the memory with this index in the store by `pages`: its size before, or -1 if it cannot grow.
-pub(super) fn grow(store: &mut StoreOpaque, memory: u32, pages: u64) -> u64 {
-    let failed = if store.memories[memory as usize].ty.is_64() { u64::MAX } else { u64::from(u32::MAX) };
-    store.grow_memory(memory, pages).unwrap_or(failed)
+pub(super) fn grow(store: &mut StoreOpaque, memory: u32, pages: u64) -> Result<u64, Trap> {
+    let entity = &store.memories[memory as usize];
+    let failed = if entity.ty.is_64() { u64::MAX } else { u64::from(u32::MAX) };
+    charge_growth(store, entity.pages(), pages, entity.pages_max())?;
+    Ok(store.grow_memory(memory, pages).unwrap_or(failed))
 }
 
 /// `memory.fill`.

@@ -1,9 +1,10 @@
 //! The machine: runs internal code.
 //!
 //! ```text
-//!   run         the dispatch loop
-//!    |-- threaded   chains of handlers: instructions that go on by themselves
-//!    |    `-- handlers   what each of them does
+//!   run         the dispatch loop: what handlers leave to it
+//!    |-- chains     one chain of handlers after the other, with calls and returns between them
+//!    |    `-- threaded   a chain: instructions that go on by themselves
+//!    |         `-- handlers   what each of them does
 //!    |-- calls      who is called, and with which frame
 //!    |-- exceptions what is thrown, and who catches it
 //!    |-- rare       what takes a second dispatch: tables, bulk operations, arrays
@@ -21,6 +22,7 @@
 //! hold references or null from its beginning on, so a collection may happen at any instruction that allocates.
 
 mod calls;
+mod chains;
 mod exceptions;
 mod frames;
 mod handlers;
@@ -75,8 +77,8 @@ struct Pending {
     /// The function's raw id.
     func: u32,
     /// Where its arguments are and its results go.
-    nums: usize,
-    refs: usize,
+    nums: u32,
+    refs: u32,
 }
 
 /// The type of a function.
@@ -172,7 +174,9 @@ impl GuestRunner for Machine {
         let (nums, refs) = self.free_slots(store);
         let code = &self.instances[func.instance as usize].module.code(func.index);
         let first_frame = self.stacks.frames.len();
-        self.stacks.push(&mut store.roots.stack.slots, func, code, nums, refs)?;
+        // What does not fit is outside of every stack.
+        let [num_base, ref_base] = [nums, refs].map(|base| u32::try_from(base).unwrap_or(u32::MAX));
+        self.stacks.push(&mut store.roots.stack.slots, func, code, num_base, ref_base)?;
         // What lies above `top` may be anything; the frame was cleared but for its arguments, which come now.
         if !args.is_empty() {
             let ty = func_type(&self.instances, func);
@@ -213,7 +217,12 @@ impl GuestRunner for Machine {
         let Some(pending) = self.activations.last().and_then(|activation| activation.pending) else { return };
         let entity = store.functions.get(pending.func);
         let types = entity.and_then(|entity| entity.ty.as_func()).map_or(&[][..], |ty| ty.params());
-        read(types, &self.stacks.numbers[pending.nums..], &store.roots.stack.slots[pending.refs..], out);
+        read(
+            types,
+            &self.stacks.numbers[pending.nums as usize..],
+            &store.roots.stack.slots[pending.refs as usize..],
+            out,
+        );
     }
 
     fn host_results(&mut self, store: &mut StoreOpaque, results: &[RawVal]) {
@@ -223,9 +232,14 @@ impl GuestRunner for Machine {
         let entity = store.functions.get(pending.func);
         let types = entity.and_then(|entity| entity.ty.as_func()).map_or(&[][..], |ty| ty.results());
         let stack = &mut store.roots.stack;
-        write(types, results, &mut self.stacks.numbers[pending.nums..], &mut stack.slots[pending.refs..]);
+        write(
+            types,
+            results,
+            &mut self.stacks.numbers[pending.nums as usize..],
+            &mut stack.slots[pending.refs as usize..],
+        );
         let (_, refs) = count(types);
-        stack.top = stack.top.max(pending.refs + refs);
+        stack.top = stack.top.max(pending.refs as usize + refs);
     }
 
     fn host_failed(&mut self, store: &mut StoreOpaque, mut error: Error) -> Result<()> {

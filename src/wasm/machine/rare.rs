@@ -4,7 +4,7 @@ use super::super::code::{Code, Num, Op};
 use super::super::definitions::{ArrayPlan, Place};
 use super::super::instance::InstanceData;
 use super::calls::to_usize;
-use super::frames::{Frame, charge, memory_at, window};
+use super::frames::{Frame, charge, charge_growth, memory_at, window};
 use super::memory::{self, load_as};
 use super::numbers::Numbers;
 use super::objects::{self, FieldOf};
@@ -42,8 +42,7 @@ pub(super) fn run(
             nums.set(d, store.memories[instance.memories[memory as usize] as usize].pages());
         }
         Op::MemoryGrow(d, n, memory) => {
-            charge(store, nums.get(n))?;
-            nums.set(d, memory::grow(store, instance.memories[usize::from(memory)], nums.get(n)));
+            nums.set(d, memory::grow(store, instance.memories[usize::from(memory)], nums.get(n))?);
         }
         Op::MemoryFill(d, value, n) => {
             charge(store, nums.get(n))?;
@@ -462,8 +461,9 @@ fn grow_table(
     value: u32,
 ) -> Result<()> {
     let (delta, table) = (nums.get(n), instance.tables[table as usize]);
-    charge(store, delta)?;
-    let failed = if store.roots.tables[table as usize].ty.is_64() { u64::MAX } else { u64::from(u32::MAX) };
+    let entity = &store.roots.tables[table as usize];
+    let failed = if entity.ty.is_64() { u64::MAX } else { u64::from(u32::MAX) };
+    charge_growth(store, entity.elements.len() as u64, delta, entity.elements_max())?;
     nums.set(d, store.grow_table(table, delta, value).unwrap_or(failed));
     Ok(())
 }

@@ -1,16 +1,13 @@
-//! The dispatch loop: what handlers leave to it.
-//!
-//! The outer loop sets up what belongs to an instance. The inner loop runs chains of handlers, and calls and returns
-//! between functions of the instance. It is left for everything else.
+//! The dispatch loop: sets up what belongs to an instance, and does what handlers leave to it.
 
-use super::super::code::{Num, Op, Ref};
-use super::calls::{slot, to_pc};
-use super::frames::{memory_of, window};
+use super::super::code::{Op, Ref};
+use super::calls::to_pc;
+use super::frames::{Frame, memory_of, window};
 use super::numbers::{Numbers, WINDOW};
 use super::threaded::{Context, Exit};
 use super::{Machine, rare};
 use crate::error::{Result, Trap};
-use crate::store::{GuestFunc, Pause, StoreOpaque};
+use crate::store::{Pause, StoreOpaque};
 
 /// The reference frame of the running function.
 pub(super) type References = [u32; WINDOW];
@@ -44,62 +41,29 @@ impl Machine {
     pub(super) fn execute(&mut self, store: &mut StoreOpaque) -> Result<Pause> {
         let first = self.first_frame();
         loop {
-            let Some(&(mut frame)) = self.stacks.frames.last().filter(|_| self.stacks.frames.len() > first) else {
+            let Some(&frame) = self.stacks.frames.last().filter(|_| self.stacks.frames.len() > first) else {
                 return Ok(Pause::Done);
             };
             let instance = &self.instances[frame.func.instance as usize];
-            let mut code = instance.module.code(frame.func.index);
+            let code = |frame: Frame| instance.module.code(frame.func.index);
             let mut context = Context {
                 heap: &mut store.heap,
                 roots: &mut store.roots,
                 fuel: &mut store.fuel,
                 bytes: memory_of(&mut store.memories, instance),
                 instance,
-                code,
+                code: code(frame),
+                nums: frame.nums,
                 refs: frame.refs,
                 exit: Exit::Pause,
+                op: Op::Return,
                 error: None,
             };
-            // Calls and returns within the instance stay here.
-            let (op, pc) = loop {
-                (context.code, context.refs) = (code, frame.refs);
-                context.roots.stack.top = (frame.refs + code.refs) as usize;
-                let mut nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
-                let pc = context.run(&mut nums, frame.pc as usize)?;
-                let op = code.words[pc - 1].op;
-                match op {
-                    Op::Call(n, r, callee) => {
-                        let (nums, refs) = (slot(frame.nums, n.0), slot(frame.refs, r.0));
-                        let func = GuestFunc { index: callee.into(), ..frame.func };
-                        code = instance.module.code(func.index);
-                        if let Some(caller) = self.stacks.frames.last_mut() {
-                            caller.pc = to_pc(pc);
-                        }
-                        frame = self.stacks.push(&mut context.roots.stack.slots, func, code, nums, refs)?;
-                    }
-                    Op::Return | Op::ReturnNum(_) | Op::ReturnRef(_) => {
-                        match op {
-                            Op::ReturnNum(a) => nums.set(Num(0), nums.get(a)),
-                            Op::ReturnRef(a) => {
-                                let value = context.get(a);
-                                context.set(Ref(0), value);
-                            }
-                            _ => {}
-                        }
-                        self.stacks.frames.pop();
-                        match self.stacks.frames.last() {
-                            Some(&caller)
-                                if self.stacks.frames.len() > first && caller.func.instance == frame.func.instance =>
-                            {
-                                frame = caller;
-                                code = instance.module.code(frame.func.index);
-                            }
-                            _ => break (op, pc),
-                        }
-                    }
-                    _ => break (op, pc),
-                }
-            };
+            context.enter(frame, code(frame));
+            let pc = context.run(&mut self.stacks, first, frame.pc as usize)?;
+            let op = context.op;
+            // Another one than before, unless the function called none; the one before if it is done.
+            let frame = self.stacks.frames.last().copied().unwrap_or(frame);
             match op {
                 Op::Return | Op::ReturnNum(_) | Op::ReturnRef(_) => {}
                 Op::CallFar(..)
@@ -114,10 +78,10 @@ impl Machine {
                 }
                 Op::Throw(..) | Op::ThrowRef(..) => self.throw(store, op, pc)?,
                 Op::Unreachable => return Err(Trap::Unreachable.into()),
-                Op::Refused => return Err(instance.module.refusal(code, frame.func.index).into()),
+                Op::Refused => return Err(instance.module.refusal(code(frame), frame.func.index).into()),
                 _ => {
                     let mut nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
-                    let pc = rare::run(store, instance, frame, &mut nums, code, op, pc)?;
+                    let pc = rare::run(store, instance, frame, &mut nums, code(frame), op, pc)?;
                     if let Some(frame) = self.stacks.frames.last_mut() {
                         frame.pc = to_pc(pc);
                     }

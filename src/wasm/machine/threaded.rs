@@ -5,21 +5,22 @@
 //! the next. Processors predict these far better than the one jump of a loop around a `match`. Where the compiler does
 //! not do that, calls nest; they are counted, and after [`STEPS`] of them all return and the chain begins anew.
 //!
-//! A handler reaches what instructions work on all the time. Those that need more of the store or the machine (calls,
-//! returns, whatever is rare) have no handler of their own; they leave the chain.
+//! A handler reaches what instructions work on all the time. Calls within an instance, and returns, change the frames
+//! between two chains (`chains`). What needs more of the store or the machine has no handler of its own, and leaves.
 
 use super::super::code::{Code, Near, Op, Ref};
 use super::super::instance::InstanceData;
+use super::calls::to_pc;
 use super::frames::window;
 use super::handlers;
 use super::numbers::Numbers;
 use super::run::{References, get, set};
-use crate::error::{Error, Result, Trap};
+use crate::error::{Error, Trap};
 use crate::heap::GcHeap;
 use crate::store::{Fuel, RootSet};
 
 /// How many handlers call each other before the chain begins anew.
-const STEPS: usize = 256;
+pub(super) const STEPS: usize = 256;
 
 /// An instruction or an operand word, with the function that runs it.
 #[derive(Clone, Copy)]
@@ -41,7 +42,11 @@ pub(super) type Position = u32;
 pub(super) enum Exit {
     /// It was long enough.
     Pause,
-    /// The instruction before is none for a handler.
+    /// A call within the instance.
+    Call,
+    /// The function is done.
+    Return,
+    /// The instruction is none for a handler.
     Leave,
     /// The error is in the context.
     Failed,
@@ -56,27 +61,16 @@ pub(super) struct Context<'c> {
     pub(super) bytes: &'c mut [u8],
     pub(super) instance: &'c InstanceData,
     pub(super) code: &'c Code,
-    /// Where the frame of references begins.
+    /// Where the frames begin.
+    pub(super) nums: u32,
     pub(super) refs: u32,
     pub(super) exit: Exit,
+    /// The instruction that ended the chain, unless it was only long enough.
+    pub(super) op: Op,
     pub(super) error: Option<Error>,
 }
 
 impl Context<'_> {
-    /// Runs instructions from `pc` on, to the first that is none for a handler: the index of the one after it.
-    #[inline(always)]
-    pub(super) fn run(&mut self, numbers: &mut Numbers<'_>, mut pc: usize) -> Result<usize> {
-        loop {
-            let rest = self.code.words.get(pc..).unwrap_or_default();
-            pc = next(self, numbers.lend(), rest, STEPS) as usize;
-            match self.exit {
-                Exit::Pause => {}
-                Exit::Leave => return Ok(pc),
-                Exit::Failed => return Err(self.error.take().expect("a failure has a cause")),
-            }
-        }
-    }
-
     /// The frame of references.
     #[inline(always)]
     pub(super) fn references(&mut self) -> &mut References {
@@ -128,8 +122,14 @@ fn pause(context: &mut Context<'_>, rest: &[Word]) -> Position {
 
 /// The handler of instructions that have none.
 #[inline(never)]
-pub(super) fn leave(context: &mut Context<'_>, _: Numbers<'_>, rest: &[Word], _: usize, _: Op) -> Position {
-    context.exit = Exit::Leave;
+pub(super) fn leave(context: &mut Context<'_>, _: Numbers<'_>, rest: &[Word], _: usize, op: Op) -> Position {
+    exit(context, rest, Exit::Leave, op)
+}
+
+/// Ends the chain after the instruction `op`.
+#[inline(always)]
+fn exit(context: &mut Context<'_>, rest: &[Word], exit: Exit, op: Op) -> Position {
+    (context.exit, context.op) = (exit, op);
     position(context, rest)
 }
 
@@ -143,7 +143,7 @@ fn fail(context: &mut Context<'_>, rest: &[Word], error: impl Into<Error>) -> Po
 /// The index of the first of `rest`, which is what follows some instruction.
 #[inline(always)]
 fn position(context: &Context<'_>, rest: &[Word]) -> Position {
-    super::calls::to_pc(context.code.words.len() - rest.len())
+    to_pc(context.code.words.len() - rest.len())
 }
 
 /// Takes the operand word that follows an instruction.
@@ -164,6 +164,14 @@ impl Outcome for () {
     #[inline(always)]
     fn go_on(self, context: &mut Context<'_>, nums: Numbers<'_>, rest: &[Word], steps: usize) -> Position {
         next(context, nums, rest, steps)
+    }
+}
+
+/// The end of the chain.
+impl Outcome for (Exit, Op) {
+    #[inline(always)]
+    fn go_on(self, context: &mut Context<'_>, _: Numbers<'_>, rest: &[Word], _: usize) -> Position {
+        exit(context, rest, self.0, self.1)
     }
 }
 
@@ -228,7 +236,7 @@ macro_rules! instructions {
             use $crate::wasm::machine::numbers::Numbers;
             use $crate::wasm::machine::threaded::{Context, Handler, Outcome, Position, Word, leave};
             let handler: Handler = match op {
-                $(Op::$op(..) => {
+                $(Op::$op { .. } => {
                     #[allow(unused_mut, reason = "not every instruction writes a number or has operand words")]
                     fn run(
                         $context: &mut Context<'_>,

@@ -1,12 +1,12 @@
-//! Branches within a function, and what is charged for its code.
+//! Branches within a function, calls within an instance and returns, and what is charged for code.
 
-use super::super::super::code::{Num, Op};
+use super::super::super::code::{Num, Op, Ref};
 use super::super::numbers::{Numbers, signed32, signed64, widen32, widen64};
-use super::super::threaded::{Branch, instructions};
+use super::super::threaded::{Branch, Exit, instructions};
 use super::objects::is_instance;
 
 instructions! {
-    /// The handler of a branch.
+    /// The handler of a branch, a call or a return.
     fn branches(context, nums, rest);
 
     Fuel(cost) => context.fuel.charge(u64::from(cost)),
@@ -18,6 +18,18 @@ instructions! {
     BrTable(a, count) => rest = rest.get(nums.get32(a).min(count) as usize..).unwrap_or_default(),
     BrCast(a, to, near) => is_instance(context, a, to).map(|is| Branch(is, near)),
     BrCastFail(a, to, near) => is_instance(context, a, to).map(|is| Branch(!is, near)),
+
+    Call(n, r, callee) => (Exit::Call, Op::Call(n, r, callee)),
+    Return {} => (Exit::Return, Op::Return),
+    ReturnNum(a) => {
+        nums.set(Num(0), nums.get(a));
+        (Exit::Return, Op::Return)
+    },
+    ReturnRef(a) => {
+        let value = context.get(a);
+        context.set(Ref(0), value);
+        (Exit::Return, Op::Return)
+    },
 
     BrI32Eq(a, b, near) => Branch(nums.get32(a) == nums.get32(b), near),
     BrI32Ne(a, b, near) => Branch(nums.get32(a) != nums.get32(b), near),
