@@ -93,9 +93,10 @@ impl Nursery {
         if self.promotion != Promotion::Moving || before != Promotion::Moving {
             return;
         }
-        if 2 * work > allocated {
+        // Work of a byte takes about as long as allocating one several times over, in or out of the cache.
+        if 10 * work > allocated {
             self.wanted_bytes = (2 * self.wanted_bytes).min(Self::BYTES_MAX);
-        } else if 16 * work < allocated {
+        } else if 40 * work < allocated {
             self.wanted_bytes = (self.wanted_bytes / 2).max(Self::BYTES);
         }
     }
@@ -124,7 +125,7 @@ mod tests {
         let mut nursery = Nursery::new();
         let base = Nursery::BYTES;
         assert_eq!(after(&mut nursery, base / 4, base), (2 * base, Moving));
-        assert_eq!(after(&mut nursery, base / 4, base / 2), (2 * base, Moving));
+        assert_eq!(after(&mut nursery, 0, base / 8), (2 * base, Moving));
         assert_eq!(after(&mut nursery, 0, 100), (base, Moving));
         assert_eq!(after(&mut nursery, 0, 0), (base, Moving), "never below what it was at first");
         for _ in 0..10 {

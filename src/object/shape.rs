@@ -32,22 +32,47 @@ pub fn decode(bytes: &[u8], types: &TypeTable, at: u32) -> Result<ObjectInfo, Co
     let Some(trace) = types.trace(header) else {
         return Err(Corruption::new(CorruptionKind::BadHeader, at));
     };
+    let room = bytes.len().saturating_sub(at as usize);
     let (size, length) = match trace.shape {
-        Shape::Bitmap | Shape::Listed => (u64::from(trace.size), 0),
+        Shape::Bitmap | Shape::Listed => (trace.size, 0),
         Shape::NumberArray | Shape::RefArray => {
             let Some(length) = load_u32(bytes, (at + WORD_OFFSET) as usize) else {
                 return Err(Corruption::new(CorruptionKind::OutOfBounds, at));
             };
-            (round_up_to_object(u64::from(ARRAY_BASE) + u64::from(length) * u64::from(trace.size)), length)
+            let size = round_up_to_object(u64::from(ARRAY_BASE) + u64::from(length) * u64::from(trace.size));
+            // What does not fit is more than there is room for.
+            (u32::try_from(size).unwrap_or(u32::MAX), length)
         }
         Shape::Unknown => return Err(Corruption::new(CorruptionKind::BadHeader, at)),
     };
-    match u32::try_from(size) {
-        Ok(size) if u64::from(at) + u64::from(size) <= bytes.len() as u64 => {
-            Ok(ObjectInfo { header, size, trace, length })
-        }
-        _ => Err(Corruption::new(CorruptionKind::BadSize, at)),
+    if size as usize > room {
+        return Err(Corruption::new(CorruptionKind::BadSize, at));
     }
+    Ok(ObjectInfo { header, size, trace, length })
+}
+
+/// A struct whose references are in reach of a number's bits: what most objects are.
+#[derive(Clone, Copy, Debug)]
+pub struct SmallStruct {
+    /// The header.
+    pub header: VMGcHeader,
+    /// Bytes the object takes, a multiple of 8 and at least 8.
+    pub size: u32,
+    /// Bit `i`: the word at offset `4 * i` is a reference.
+    pub ref_bits: u64,
+}
+
+/// Decodes the object at `at` in the heap's `bytes`, if it is a small struct. What else there may be, [`decode`] tells.
+#[inline(always)]
+#[must_use]
+pub fn decode_small(bytes: &[u8], types: &TypeTable, at: u32) -> Option<SmallStruct> {
+    if at == 0 || at & (super::OBJECT_ALIGN - 1) != 0 {
+        return None;
+    }
+    let header = VMGcHeader::from_bits(load_u32(bytes, at as usize)?);
+    let trace = types.trace(header)?;
+    let fits = trace.shape == Shape::Bitmap && at as usize + trace.size as usize <= bytes.len();
+    fits.then_some(SmallStruct { header, size: trace.size, ref_bits: trace.bits })
 }
 
 impl ObjectInfo {

@@ -37,8 +37,8 @@ pub(super) enum Shape {
 impl Trace {
     const UNKNOWN: Trace = Trace { bits: 0, size: 0, kind_bits: u8::MAX, shape: Shape::Unknown };
 
-    /// What extern objects look like, which have no type.
-    pub(super) const EXTERN: Trace =
+    /// What extern objects look like, which have no type: the row of [`NO_TYPE`].
+    const EXTERN: Trace =
         Trace { bits: 0, size: super::OBJECT_BYTES_MIN, kind_bits: kind_bits(VMGcKind::Extern), shape: Shape::Bitmap };
 }
 
@@ -69,7 +69,7 @@ impl Page {
 }
 
 /// The types that objects of one heap may have. Keeps them registered: an index is not reused while a heap has it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TypeTable {
     /// Those of which no type is known are one and the same, so that a look at a type has nothing to test for.
     pages: Vec<Arc<Page>>,
@@ -79,6 +79,12 @@ pub struct TypeTable {
     offset_lists: Vec<Box<[u32]>>,
     /// Whose types they are, if there is one.
     registry: Option<RegistryId>,
+}
+
+impl Default for TypeTable {
+    fn default() -> TypeTable {
+        TypeTable::new()
+    }
 }
 
 /// The page of a type, and its place there.
@@ -92,7 +98,11 @@ impl TypeTable {
     /// An empty table.
     #[must_use]
     pub fn new() -> TypeTable {
-        TypeTable::default()
+        let mut first = Page::EMPTY;
+        if let Some(row) = first.traces.get_mut(NO_TYPE as usize) {
+            *row = Trace::EXTERN;
+        }
+        TypeTable { pages: vec![Arc::new(first)], displays: Vec::new(), offset_lists: Vec::new(), registry: None }
     }
 
     /// The page of a type, whose index may come from heap bytes, and its place there; `None` if nothing near is known.
@@ -185,9 +195,6 @@ impl TypeTable {
     pub(super) fn trace(&self, header: VMGcHeader) -> Option<Trace> {
         const CHECKED: u32 = VMGcHeader::FORWARDED | VMGcHeader::KIND_MASK | VMGcHeader::RESERVED;
         let checked = header.bits() & CHECKED;
-        if checked == VMGcHeader::EXTERN.bits() & CHECKED {
-            return (header.ty().bits() == 0).then_some(Trace::EXTERN);
-        }
         let (page, place) = self.page(header.ty())?;
         let trace = *page.traces.get(place)?;
         (checked == u32::from(trace.kind_bits)).then_some(trace)

@@ -12,10 +12,14 @@ use crate::memory::TableSource;
 /// Bytes of a line.
 pub const LINE_BYTES: u32 = 256;
 
-/// The lines of all blocks of a heap: a block has at most 128.
+/// Bytes of the heap that one byte of the table stands for.
+const BYTE_SHIFT: u32 = LINE_BYTES.ilog2() + 3;
+
+/// The lines of all blocks of a heap: a block has 16 at least and 128 at most.
 #[derive(Debug)]
 pub struct LineTable {
-    blocks: Table<16>,
+    /// One bit for each line of the heap.
+    bits: Table<1>,
     /// The binary logarithm of a block's bytes: a shift for each object marked, not a division.
     block_shift: u32,
 }
@@ -24,8 +28,9 @@ impl LineTable {
     /// The table of an empty heap whose blocks have `block_bytes` bytes: at most 32 KiB.
     #[must_use]
     pub fn new(block_bytes: u32) -> LineTable {
-        debug_assert!(block_bytes.is_power_of_two() && block_bytes / LINE_BYTES <= u128::BITS);
-        LineTable { blocks: Table::new(), block_shift: block_bytes.ilog2() }
+        debug_assert!(block_bytes.is_power_of_two() && block_bytes >= 1 << BYTE_SHIFT);
+        debug_assert!(block_bytes / LINE_BYTES <= u128::BITS);
+        LineTable { bits: Table::new(), block_shift: block_bytes.ilog2() }
     }
 
     /// Makes the table cover a heap of `bytes` bytes; new lines are free. Only grows.
@@ -34,7 +39,8 @@ impl LineTable {
     /// If `source` has no memory for it; nothing is changed then.
     pub fn cover(&mut self, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
         let blocks = |bytes: u32| bytes.div_ceil(1 << self.block_shift) as usize;
-        self.blocks.grow(blocks(bytes), blocks(source.heap_limit_bytes()), source)
+        let count = |bytes: u32| blocks(bytes) << (self.block_shift - BYTE_SHIFT);
+        self.bits.grow(count(bytes), count(source.heap_limit_bytes()), source)
     }
 
     /// Lines of a block.
@@ -52,9 +58,19 @@ impl LineTable {
     /// Sets the lines that `size` bytes at `at` touch, which lie in one block.
     #[inline]
     pub fn occupy(&mut self, at: u32, size: u32) {
-        let (place, lines) = self.lines_of(at, size);
-        if let Some(bits) = self.blocks.elements_mut().get_mut(place) {
-            *bits = (u128::from_le_bytes(*bits) | mask(&lines)).to_le_bytes();
+        if lies_in_line(at, size) {
+            self.occupy_line(at);
+        } else {
+            let (start, lines) = self.lines_of(at, size);
+            self.assign(start, self.block_bits(start) | mask(&lines));
+        }
+    }
+
+    /// Sets the line that `at` lies in.
+    #[inline]
+    pub fn occupy_line(&mut self, at: u32) {
+        if let Some([bits]) = self.bits.elements_mut().get_mut((at >> BYTE_SHIFT) as usize) {
+            *bits |= 1 << (at / LINE_BYTES % u8::BITS);
         }
     }
 
@@ -63,44 +79,56 @@ impl LineTable {
         let start = at.next_multiple_of(LINE_BYTES);
         let end = (at + size) & !(LINE_BYTES - 1);
         if start < end {
-            let (place, lines) = self.lines_of(start, end - start);
-            if let Some(bits) = self.blocks.elements_mut().get_mut(place) {
-                *bits = (u128::from_le_bytes(*bits) & !mask(&lines)).to_le_bytes();
-            }
+            let (block, lines) = self.lines_of(start, end - start);
+            self.assign(block, self.block_bits(block) & !mask(&lines));
         }
     }
 
     /// Says of all lines of the block at `start` at once which hold something: the first one's is the lowest bit.
     pub fn assign(&mut self, start: u32, occupied: u128) {
-        if let Some(bits) = self.blocks.elements_mut().get_mut((start >> self.block_shift) as usize) {
-            *bits = occupied.to_le_bytes();
+        let place = self.place_of(start);
+        for ([bits], byte) in self.bits.elements_mut().get_mut(place).into_iter().flatten().zip(occupied.to_le_bytes())
+        {
+            *bits = byte;
         }
     }
 
     /// Frees all lines.
     pub fn clear(&mut self) {
-        self.blocks.clear();
+        self.bits.clear();
     }
 
     /// How many lines of the block at `start` hold something.
     #[inline]
     #[must_use]
     pub fn occupied(&self, start: u32) -> u32 {
-        self.bits(start).map_or(0, u128::count_ones)
+        self.block_bits(start).count_ones()
     }
 
-    /// The lines of the block that `offset` lies in.
+    /// The lines of the block that `offset` lies in, the first one's lowest; none of a block that is not covered.
     #[inline]
-    fn bits(&self, offset: u32) -> Option<u128> {
-        let bits = self.blocks.elements().get((offset >> self.block_shift) as usize)?;
-        Some(u128::from_le_bytes(*bits))
+    fn block_bits(&self, offset: u32) -> u128 {
+        let mut bytes = [0; 16];
+        let bits = self.bits.elements().get(self.place_of(offset)).into_iter().flatten();
+        for (byte, &[bits]) in bytes.iter_mut().zip(bits) {
+            *byte = bits;
+        }
+        u128::from_le_bytes(bytes)
+    }
+
+    /// Where the lines of the block that `offset` lies in stand.
+    #[inline]
+    fn place_of(&self, offset: u32) -> Range<usize> {
+        let block = (offset >> self.block_shift) as usize;
+        let shift = self.block_shift - BYTE_SHIFT;
+        block << shift..(block + 1) << shift
     }
 
     /// The first run of free lines in `block`, at or above `from`, that has at least `bytes` bytes.
     #[must_use]
     pub fn free_run(&self, block: Block, from: u32, bytes: u32) -> Option<Range<u32>> {
         let base = block.start & !(self.block_bytes() - 1);
-        let bits = self.bits(base)?;
+        let bits = self.block_bits(base);
         let mut line = from.saturating_sub(base).div_ceil(LINE_BYTES);
         while line < self.lines() {
             line += (!bits >> line).trailing_zeros();
@@ -138,13 +166,20 @@ impl LineTable {
         None
     }
 
-    /// The block's number, and the lines in it that `size` bytes at `at` touch.
+    /// The start of the block, and the lines in it that `size` bytes at `at` touch.
     #[inline]
-    fn lines_of(&self, at: u32, size: u32) -> (usize, Range<u32>) {
+    fn lines_of(&self, at: u32, size: u32) -> (u32, Range<u32>) {
         let inside = at & (self.block_bytes() - 1);
         let end = (inside + size).min(self.block_bytes());
-        ((at >> self.block_shift) as usize, inside / LINE_BYTES..end.div_ceil(LINE_BYTES))
+        (at - inside, inside / LINE_BYTES..end.div_ceil(LINE_BYTES))
     }
+}
+
+/// Whether `size` bytes at `at` lie in one line, as those of most objects do.
+#[inline]
+#[must_use]
+pub fn lies_in_line(at: u32, size: u32) -> bool {
+    size <= LINE_BYTES - at % LINE_BYTES
 }
 
 /// The bits of `lines`.

@@ -29,7 +29,7 @@ pub use bit_table::BitTable;
 pub use block_table::{Block, BlockTable, CardCursor, LargeRun};
 pub use count_table::CountTable;
 pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
-pub use line_table::{LINE_BYTES, LineTable};
+pub use line_table::{LINE_BYTES, LineTable, lies_in_line};
 pub use room::Room;
 pub use table::Table;
 pub use table_list::TableList;

@@ -8,12 +8,12 @@
 use super::relocate::{arm, check_fits_block, check_fits_run};
 use super::scan::Scan;
 use super::weak::settle;
-use super::work_list::{Task, WorkList};
+use super::work_list::WorkList;
 use super::{Budget, Progress, RootCategory, RootVisitor, Tracer, WeakEntries, WeakScope};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
-use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
+use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
 use crate::space::{BitTable, BlockTable, CardCursor, CountTable, GRANULE_BYTES, Table, TableList};
 
 /// Objects that stacks and scopes lead to which are remembered for the next epoch; more have stuck counts.
@@ -131,7 +131,7 @@ impl Counting {
     /// [`Counting::overwrite`] as well.
     pub fn remember(&mut self, object: u32, bytes: u32) {
         self.remembered_bytes += u64::from(bytes);
-        self.work.push(Task { object, done: 0 });
+        self.work.push(object);
     }
 
     /// Notes that lines may become free in the block that `offset` lies in.
@@ -265,7 +265,7 @@ impl<'a> Counter<'a> {
                 Some((last, info)) if last == at => info,
                 _ => {
                     let info = object::decode(self.bytes, self.types, at)?;
-                    check_fits_run(self.blocks, at, &info)?;
+                    check_fits_run(self.blocks, at, info.size)?;
                     info
                 }
             };
@@ -309,7 +309,7 @@ impl<'a> Counter<'a> {
             return Err(Corruption::new(CorruptionKind::Misaligned, raw));
         }
         if self.counting.counts.decrement(raw) == 1 {
-            self.counting.work.push(Task { object: raw, done: 0 });
+            self.counting.work.push(raw);
         }
         Ok(())
     }
@@ -327,7 +327,7 @@ impl<'a> Counter<'a> {
         }
         let before = self.counting.counts.increment(raw);
         if before == 0 {
-            self.counting.work.push(Task { object: raw, done: 0 });
+            self.counting.work.push(raw);
         }
         Ok(before)
     }
@@ -391,28 +391,22 @@ impl<'a> Scan<'a> for Counter<'a> {
 
     /// Accounts for an object that lives for the first time, was written to, or dies.
     #[inline]
-    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+    fn enter(&mut self, at: u32, header: VMGcHeader, size: u32, has_refs: bool) -> Result<(), Corruption> {
         let is_small = self.blocks.granule_at(at).is_block();
         if is_small {
-            check_fits_block(self.blocks, at, info)?;
+            check_fits_block(self.blocks, at, size)?;
+            self.counting.counts.set_rest(at, size, !self.is_dying);
         } else {
-            check_fits_run(self.blocks, at, info)?;
+            check_fits_run(self.blocks, at, size)?;
         }
         let report = &mut self.counting.report;
-        let size = u64::from(info.size);
-        report.scanned_bytes += size;
+        report.scanned_bytes += u64::from(size);
         if self.is_dying {
-            report.dead_bytes += size;
-            if is_small {
-                self.counting.counts.set_rest(at, info.size, false);
-            }
+            report.dead_bytes += u64::from(size);
             self.counting.touch(at);
-        } else {
+        } else if has_refs {
             // What was written to has its bit clear, and so has what is new; the latter was never armed.
-            if is_small {
-                self.counting.counts.set_rest(at, info.size, true);
-            }
-            arm(self.bytes, at, info);
+            arm(self.bytes, at, header);
         }
         // Living objects, those written to, dying ones and those kept after all: each kind fits into what is in use.
         if self.counting.report.scanned_bytes > 4 * self.used_bytes {

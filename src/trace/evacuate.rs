@@ -218,7 +218,7 @@ impl<'a> Evacuator<'a> {
     /// Checks that an object can lie where it was found, and that all found so far fit beside each other.
     #[inline]
     fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        check_fits_block(self.blocks, at, info)?;
+        check_fits_block(self.blocks, at, info.size)?;
         self.done.copied_bytes += u64::from(info.size);
         self.done.copied_objects += 1;
         if self.done.copied_bytes > self.source_bytes {

@@ -10,8 +10,8 @@ use super::work_list::{Task, WorkList};
 use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tracer, WeakEntries, WeakScope};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
-use crate::object::{self, ObjectInfo, TypeTable, VMGcHeader};
-use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule};
+use crate::object::{self, SmallStruct, TypeTable, VMGcHeader};
+use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, lies_in_line};
 
 /// A trace at work on a heap.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Marker<'a> {
     in_place: bool,
     /// Bytes of blocks and large runs in use: the bound of what may be found alive.
     used_bytes: u64,
+    /// Why an object could not be moved.
+    failure: Option<Corruption>,
 }
 
 impl<'a> Marker<'a> {
@@ -42,7 +44,7 @@ impl<'a> Marker<'a> {
             TraceKind::Full => (Flag::Tag, false, false),
             TraceKind::Minor { in_place } => (Flag::Young, true, in_place),
         };
-        Marker { bytes, types, blocks, marking, source, is_minor, in_place, used_bytes }
+        Marker { bytes, types, blocks, marking, source, is_minor, in_place, used_bytes, failure: None }
     }
 
     /// Whether objects move, so that the trace must not be left half done.
@@ -78,7 +80,7 @@ impl<'a> Marker<'a> {
                 Some((last, info)) if last == at => info,
                 _ => {
                     let info = object::decode(self.bytes, self.types, at)?;
-                    check_fits_run(self.blocks, at, &info)?;
+                    check_fits_run(self.blocks, at, info.size)?;
                     info
                 }
             };
@@ -97,28 +99,38 @@ impl<'a> Marker<'a> {
         let mut at = start;
         while at < end {
             let info = object::decode(self.bytes, self.types, at)?;
-            check_fits_block(self.blocks, at, &info)?;
+            check_fits_block(self.blocks, at, info.size)?;
             self.marking.marked.set(at);
             self.marking.report.live_bytes += u64::from(info.size);
-            self.scan(Task { object: at, done: 0 })?;
+            self.scan(Task::whole(at))?;
             // Inside the heap, whose end is below 2^32.
             at += info.size;
         }
         Ok(())
     }
 
-    /// Checks that an object can lie where it was found and that all found so far fit beside each other, and notes
-    /// its lines.
-    #[inline]
-    fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        if self.blocks.granule_at(at).is_block() {
-            check_fits_block(self.blocks, at, info)?;
-            let size = if is_seeded("mark_region_lost_lines") { object::OBJECT_BYTES_MIN } else { info.size };
-            self.marking.next_lines.occupy(at, size);
+    /// Checks that an object of `size` bytes can lie where it was found and that all found so far fit beside each other,
+    /// and notes its lines.
+    #[inline(always)]
+    fn admit(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
+        if self.blocks.granule_at(at).is_block() && lies_in_line(at, size) {
+            self.marking.next_lines.occupy_line(at);
         } else {
-            check_fits_run(self.blocks, at, info)?;
+            self.admit_wide(at, size)?;
         }
-        self.account(at, info.size)
+        self.account(at, size)
+    }
+
+    /// The same for an object of several lines, or a large one.
+    #[inline(never)]
+    fn admit_wide(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
+        if !self.blocks.granule_at(at).is_block() {
+            return check_fits_run(self.blocks, at, size);
+        }
+        check_fits_block(self.blocks, at, size)?;
+        let size = if is_seeded("mark_region_lost_lines") { object::OBJECT_BYTES_MIN } else { size };
+        self.marking.next_lines.occupy(at, size);
+        Ok(())
     }
 
     /// Adds to what lives.
@@ -139,7 +151,7 @@ impl<'a> Marker<'a> {
         }
         let state = self.blocks.granule_at(raw);
         if self.is_minor {
-            return if state.is_young() { self.promote(raw, state) } else { Ok(raw) };
+            return if state.is_young() { self.moved(raw, state) } else { Ok(raw) };
         }
         if !state.is_block() {
             return self.reach_large(raw, state);
@@ -148,16 +160,37 @@ impl<'a> Marker<'a> {
             return Err(Corruption::new(CorruptionKind::Misaligned, raw));
         }
         if state.has(self.source) {
-            return self.evacuate(raw);
+            return self.moved(raw, state);
         }
         let is_lost = is_seeded("mark_lost") && raw % 512 == 64;
         if !is_lost && self.marking.marked.set(raw) {
-            self.marking.work.push(Task { object: raw, done: 0 });
+            self.marking.work.push(raw);
         }
         Ok(raw)
     }
 
-    #[inline]
+    /// Where an object is after it was moved, or left where it lies.
+    #[inline(always)]
+    fn moved(&mut self, raw: u32, state: Granule) -> Result<u32, Corruption> {
+        match self.try_move(raw, state) {
+            Some(place) => Ok(place),
+            None => Err(self.failure.take().unwrap_or_else(|| Corruption::new(CorruptionKind::Overlap, raw))),
+        }
+    }
+
+    /// The same as a function of its own, whose outcome fits into registers: a failure is left behind.
+    #[inline(never)]
+    fn try_move(&mut self, raw: u32, state: Granule) -> Option<u32> {
+        match self.promote(raw, state) {
+            Ok(place) => Some(place),
+            Err(found) => {
+                self.failure = Some(found);
+                None
+            }
+        }
+    }
+
+    #[inline(always)]
     fn promote(&mut self, raw: u32, state: Granule) -> Result<u32, Corruption> {
         if !state.is_block() {
             return self.reach_large(raw, state);
@@ -177,38 +210,65 @@ impl<'a> Marker<'a> {
             self.blocks.set_tag(raw, true);
             if self.is_minor {
                 let info = object::decode(self.bytes, self.types, raw)?;
-                check_fits_run(self.blocks, raw, &info)?;
+                check_fits_run(self.blocks, raw, info.size)?;
                 self.account(raw, info.size)?;
             }
-            self.marking.work.push(Task { object: raw, done: 0 });
+            self.marking.work.push(raw);
         }
         Ok(raw)
     }
 
     /// Moves an object out of its block, or marks it there if there is no room elsewhere.
-    #[inline]
+    #[inline(always)]
     fn evacuate(&mut self, at: u32) -> Result<u32, Corruption> {
-        let word = object::load_u32(self.bytes, at as usize).unwrap_or(0);
-        if let Some(target) = VMGcHeader::from_bits(word).forwarded_to() {
+        if let Some(target) = forwarded(self.bytes, at) {
             return self.forwarding_target(target, at);
         }
         if self.marking.left_in_place && self.marking.marked.get(at) {
             return Ok(at);
         }
+        if let Some(SmallStruct { header, size, ref_bits }) = object::decode_small(self.bytes, self.types, at) {
+            let place = self.place(at, size)?;
+            if self.is_minor && ref_bits == 0 {
+                return Ok(place);
+            }
+            // It is known now what has to be scanned, and need not be decoded again.
+            if self.is_minor
+                && let Some(task) = Task::words(place, ref_bits)
+                && self.marking.work.push_part(task)
+            {
+                self.enter(place, header, size, true)?;
+            } else {
+                self.marking.work.push(place);
+            }
+            return Ok(place);
+        }
         let info = object::decode(self.bytes, self.types, at)?;
-        check_fits_block(self.blocks, at, &info)?;
-        let room = if self.in_place { None } else { self.marking.take_destination(self.blocks, info.size) };
+        let place = self.place(at, info.size)?;
+        if !self.is_minor || info.has_refs() {
+            self.marking.work.push(place);
+        }
+        Ok(place)
+    }
+
+    /// Where an object of `size` bytes that was found at `at` lies from now on.
+    #[inline(always)]
+    fn place(&mut self, at: u32, size: u32) -> Result<u32, Corruption> {
+        if !lies_in_line(at, size) {
+            check_fits_block(self.blocks, at, size)?;
+        }
+        let room = if self.in_place { None } else { self.marking.take_destination(self.blocks, size) };
         let place = match room {
             Some(target) => {
-                move_object(self.bytes, at, target, info.size);
-                self.marking.report.copied_bytes += u64::from(info.size);
+                move_object(self.bytes, at, target, size);
+                self.marking.report.copied_bytes += u64::from(size);
                 self.marking.report.copied_objects += 1;
                 target
             }
             None => {
                 self.marking.left_in_place = true;
                 if self.is_minor {
-                    self.marking.room.lines_mut().occupy(at, info.size);
+                    self.marking.room.lines_mut().occupy(at, size);
                 }
                 at
             }
@@ -216,12 +276,8 @@ impl<'a> Marker<'a> {
         self.marking.marked.set(place);
         if self.is_minor {
             // The lines of what was moved are taken already.
-            self.account(at, info.size)?;
-            if !info.has_refs() {
-                return Ok(place);
-            }
+            self.account(at, size)?;
         }
-        self.marking.work.push(Task { object: place, done: 0 });
         Ok(place)
     }
 
@@ -263,9 +319,9 @@ impl<'a> Scan<'a> for Marker<'a> {
     }
 
     /// Accounts for an object, and makes it ask to be logged if it is to.
-    #[inline]
-    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        self.marking.report.scanned_bytes += u64::from(info.size);
+    #[inline(always)]
+    fn enter(&mut self, at: u32, header: VMGcHeader, size: u32, has_refs: bool) -> Result<(), Corruption> {
+        self.marking.report.scanned_bytes += u64::from(size);
         if self.is_minor {
             // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
             // was given up had queued: old objects, each once.
@@ -273,10 +329,10 @@ impl<'a> Scan<'a> for Marker<'a> {
                 return Err(Corruption::new(CorruptionKind::Overlap, at));
             }
         } else {
-            self.admit(at, info)?;
+            self.admit(at, size)?;
         }
-        if self.marking.arms {
-            arm(self.bytes, at, info);
+        if has_refs && self.marking.arms {
+            arm(self.bytes, at, header);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! memory while a cycle runs.
 
 use super::RootCategory;
-use super::work_list::{Task, WorkList};
+use super::work_list::WorkList;
 use crate::error::OutOfMemory;
 use crate::memory::TableSource;
 use crate::space::{BitTable, BlockTable, LineTable, Room, Window};
@@ -134,14 +134,18 @@ impl Marking {
 
     /// Notes an old object that is about to be written to, to be scanned by the next minor trace.
     pub fn remember(&mut self, object: u32) {
-        self.work.push(Task { object, done: 0 });
+        self.work.push(object);
     }
 
     /// Room for an object that moves.
+    #[inline]
     pub(super) fn take_destination(&mut self, blocks: &mut BlockTable, bytes: u32) -> Option<u32> {
-        if let Some(at) = self.destination.take(bytes) {
-            return Some(at);
-        }
+        self.destination.take(bytes).or_else(|| self.take_next_destination(blocks, bytes))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_next_destination(&mut self, blocks: &mut BlockTable, bytes: u32) -> Option<u32> {
         let window = self.room.take(blocks, bytes)?;
         blocks.mark_dirty(window.cursor..window.limit);
         self.give_up_destination();

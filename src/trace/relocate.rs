@@ -1,32 +1,32 @@
 //! What traces share: where objects may lie, and how one is moved or armed.
 
 use crate::error::{Corruption, CorruptionKind};
-use crate::object::{self, ObjectInfo, VMGcHeader};
+use crate::object::{self, VMGcHeader};
 use crate::space::BlockTable;
 
 /// Small objects are at most an eighth of a block and lie in one block.
 #[inline]
-pub(super) fn check_fits_block(blocks: &BlockTable, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+pub(super) fn check_fits_block(blocks: &BlockTable, at: u32, size: u32) -> Result<(), Corruption> {
     let block_mask = blocks.block_bytes() - 1;
-    if info.size > blocks.small_bytes_max() || (at & block_mask) + info.size > block_mask + 1 {
+    if size > blocks.small_bytes_max() || (at & block_mask) + size > block_mask + 1 {
         return Err(Corruption::new(CorruptionKind::BadSize, at));
     }
     Ok(())
 }
 
 /// Large objects lie at the start of their run.
-pub(super) fn check_fits_run(blocks: &BlockTable, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
+pub(super) fn check_fits_run(blocks: &BlockTable, at: u32, size: u32) -> Result<(), Corruption> {
     match blocks.large_at(at) {
-        Some(run) if info.size <= run.bytes => Ok(()),
+        Some(run) if size <= run.bytes => Ok(()),
         _ => Err(Corruption::new(CorruptionKind::BadSize, at)),
     }
 }
 
-/// Sets the LOG bit of an object that has references.
+/// Sets the LOG bit of an object that has references, in its header.
 #[inline]
-pub(super) fn arm(bytes: &mut [u8], at: u32, info: &ObjectInfo) {
-    if info.has_refs() && !info.header.is_log() {
-        let armed = object::store_u32(bytes, at as usize, info.header.with_log(true).bits());
+pub(super) fn arm(bytes: &mut [u8], at: u32, header: VMGcHeader) {
+    if !header.is_log() {
+        let armed = object::store_u32(bytes, at as usize, header.with_log(true).bits());
         debug_assert!(armed.is_some(), "decode found the object inside the heap");
     }
 }
@@ -42,10 +42,10 @@ pub(super) fn forwarded(bytes: &[u8], at: u32) -> Option<u32> {
 #[inline]
 pub(super) fn move_object(bytes: &mut [u8], from: u32, to: u32, size: u32) {
     let (start, target) = (from as usize, to as usize);
-    // Most objects are 16 bytes; two registers beat a call to memmove.
+    // Most objects are 16 bytes; a register beats a call of memmove. As a number, or the compiler makes that call of it.
     if size == 16 {
-        if let Some(object) = object::load::<16>(bytes, start) {
-            let stored = object::store(bytes, target, object);
+        if let Some(object) = object::load(bytes, start).map(u128::from_le_bytes) {
+            let stored = object::store(bytes, target, object.to_le_bytes());
             debug_assert!(stored.is_some(), "the destination is inside the heap");
         }
     } else {

@@ -1,10 +1,10 @@
 //! Scanning what waits in a work list: the loop that all traces share.
 
-use super::work_list::{Task, WorkList};
+use super::work_list::{Part, Task, WorkList};
 use super::{Budget, Progress};
 use crate::error::Corruption;
 use crate::memory::prefetch;
-use crate::object::{self, ObjectInfo, RefSlots, TypeTable};
+use crate::object::{self, RefSlots, SmallStruct, TypeTable, VMGcHeader};
 
 /// Objects whose bytes are being fetched while others are scanned: a cache miss takes as long as scanning a few.
 const FETCHING: usize = 8;
@@ -61,8 +61,8 @@ pub(super) trait Scan<'t> {
     /// Bytes of the objects scanned in this cycle.
     fn scanned_bytes(&self) -> u64;
 
-    /// Called once for each object that is scanned, before its slots.
-    fn enter(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption>;
+    /// Called once for each object that is scanned, before its slots: its header, its size, and whether it can have any.
+    fn enter(&mut self, at: u32, header: VMGcHeader, size: u32, has_refs: bool) -> Result<(), Corruption>;
 
     /// Called for each slot that holds a reference; `slot` is an offset in the heap that was found to be inside.
     fn slot(&mut self, slot: u32) -> Result<(), Corruption>;
@@ -71,44 +71,80 @@ pub(super) trait Scan<'t> {
     fn scan_all(&mut self, budget: Budget) -> Result<Progress, Corruption> {
         // At least one object, so that steps of no budget come to an end too.
         let mut left = budget.0.max(1);
-        if !self.fetches_ahead() {
-            while left > 0
-                && let Some(task) = self.work().pop()
-            {
-                left = left.saturating_sub(self.scan(task)?);
-            }
-            return Ok(if self.work().is_empty() { Progress::Done } else { Progress::More });
-        }
         let mut fetching = Fetching::default();
         while left > 0 {
-            while fetching.has_room()
-                && let Some(task) = self.work().pop()
-            {
-                prefetch(self.bytes(), task.object as usize);
-                fetching.push(task);
-            }
-            let Some(task) = fetching.pop() else { break };
-            left = left.saturating_sub(self.scan(task)?);
+            let next = if self.fetches_ahead() {
+                while fetching.has_room()
+                    && let Some(task) = self.work().pop()
+                {
+                    prefetch(self.bytes(), task.object as usize);
+                    fetching.push(task);
+                }
+                fetching.pop()
+            } else {
+                self.work().pop()
+            };
+            let Some(task) = next else { break };
+            left = left.saturating_sub(self.scan_inline(task)?);
         }
         // What was being fetched when the budget ran out waits for the next step.
         while let Some(task) = fetching.pop() {
-            if task.done == 0 { self.work().push(task) } else { self.scan_rest(task)? }
+            if task.part() == Part::Whole { self.work().push(task.object) } else { self.scan_later(task)? }
         }
         Ok(if self.work().is_empty() { Progress::Done } else { Progress::More })
     }
 
-    /// Scans a slice of an object and tells what it cost in work units.
-    #[inline]
-    fn scan(&mut self, Task { object: at, done }: Task) -> Result<u64, Corruption> {
+    /// Scans an object, or a slice of one, and tells what it cost in work units.
+    #[inline(never)]
+    fn scan(&mut self, task: Task) -> Result<u64, Corruption> {
+        self.scan_inline(task)
+    }
+
+    /// The same where it is called, for the loop that scans most.
+    #[inline(always)]
+    fn scan_inline(&mut self, task: Task) -> Result<u64, Corruption> {
+        let at = task.object;
+        match task.part() {
+            Part::Words(bits) => return self.scan_words(at, bits.into()),
+            Part::Whole => {
+                if let Some(SmallStruct { header, size, ref_bits }) =
+                    object::decode_small(self.bytes(), self.types(), at)
+                {
+                    self.enter(at, header, size, ref_bits != 0)?;
+                    return self.scan_words(at, ref_bits);
+                }
+            }
+            Part::After(_) => {}
+        }
+        self.scan_slice(task)
+    }
+
+    /// Scans the words of `bits`.
+    #[inline(always)]
+    fn scan_words(&mut self, at: u32, mut bits: u64) -> Result<u64, Corruption> {
+        let mut cost = 1;
+        while bits != 0 {
+            self.slot(at + 4 * bits.trailing_zeros())?;
+            bits &= bits - 1;
+            cost += 1;
+        }
+        Ok(cost)
+    }
+
+    /// Scans an array or a large struct, or a slice of one.
+    #[inline(never)]
+    fn scan_slice(&mut self, task: Task) -> Result<u64, Corruption> {
+        let at = task.object;
         let info = object::decode(self.bytes(), self.types(), at)?;
-        if done == 0 {
-            self.enter(at, &info)?;
-        }
-        let mut slots = info.ref_slots(self.types());
-        if done > 0 {
-            // Only arrays are scanned in slices, and theirs can be skipped in constant time.
-            slots = slots.skip_refs(done);
-        }
+        let done = match task.part() {
+            Part::After(done) => done,
+            Part::Whole | Part::Words(_) => {
+                self.enter(at, info.header, info.size, info.has_refs())?;
+                0
+            }
+        };
+        // Arrays skip in constant time, and structs have few slices.
+        let mut slots = info.ref_slots(self.types()).skip_refs(done);
         let mut scanned = 0;
         for offset in slots.by_ref().take(SLICE_REFS as usize) {
             self.slot(at + offset)?;
@@ -116,18 +152,29 @@ pub(super) trait Scan<'t> {
         }
         if scanned == SLICE_REFS && slots.next().is_some() {
             // The rest waits beside the children; a grey bit could not say where to go on.
-            self.scan_rest(Task { object: at, done: done.saturating_add(SLICE_REFS) })?;
+            self.scan_later(Task::after(at, done.saturating_add(SLICE_REFS)))?;
         }
         Ok(1 + u64::from(scanned) / 2)
     }
 
-    /// Queues the rest of an array; if the list is full it is scanned at once.
-    fn scan_rest(&mut self, rest: Task) -> Result<(), Corruption> {
-        if self.work().push_rest(rest) {
+    /// Queues a part of an object; if the list is full it is scanned at once.
+    #[inline(never)]
+    fn scan_later(&mut self, task: Task) -> Result<(), Corruption> {
+        if self.work().push_part(task) {
             return Ok(());
         }
-        let info = object::decode(self.bytes(), self.types(), rest.object)?;
-        self.scan_slots(rest.object, info.ref_slots(self.types()).skip_refs(rest.done))
+        let slots = self.slots_of(task)?;
+        self.scan_slots(task.object, slots)
+    }
+
+    /// The references of an object that are still to be scanned.
+    fn slots_of(&self, task: Task) -> Result<RefSlots<'t>, Corruption> {
+        let done = match task.part() {
+            Part::Words(bits) => return Ok(RefSlots::Bitmap(bits.into())),
+            Part::Whole => 0,
+            Part::After(done) => done,
+        };
+        Ok(object::decode(self.bytes(), self.types(), task.object)?.ref_slots(self.types()).skip_refs(done))
     }
 
     fn scan_slots(&mut self, at: u32, slots: RefSlots<'_>) -> Result<(), Corruption> {

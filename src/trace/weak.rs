@@ -6,6 +6,7 @@
 //! ephemerons hang together.
 
 use super::scan::Scan;
+use super::work_list::Part;
 use super::{Budget, Progress, RootVisitor};
 use crate::error::Corruption;
 use crate::object::{self, VMGcRef};
@@ -87,9 +88,8 @@ fn scan_watched<'t, S: Scan<'t>>(
         && let Some(task) = scan.work().pop()
     {
         // All references of an array at once: the rest of it may be scanned at once too.
-        if task.done == 0 {
-            let info = object::decode(scan.bytes(), scan.types(), task.object)?;
-            for offset in info.ref_slots(scan.types()) {
+        if !matches!(task.part(), Part::After(_)) {
+            for offset in scan.slots_of(task)? {
                 let raw = object::load_u32(scan.bytes(), (task.object + offset) as usize).unwrap_or(0);
                 if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
                     weak.reached(raw);

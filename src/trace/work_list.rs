@@ -8,12 +8,54 @@ use crate::space::{BitTable, TableList};
 /// Objects that the list holds before the grey bitmap takes the rest.
 const LIST_MAX: usize = 32 << 10;
 
-/// An object to be scanned from a slot on.
+/// An object to be scanned, or a part of one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Task {
     pub(super) object: u32,
-    /// How many of its references were scanned already.
-    pub(super) done: u32,
+    /// 0 for all of it; [`Task::WORDS`] and which words, or how many references are done.
+    rest: u32,
+}
+
+/// What of an object is to be scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Everything: the trace has not entered it yet.
+    Whole,
+    /// The references after so many.
+    After(u32),
+    /// The words of these bits, which are all its references.
+    Words(u32),
+}
+
+impl Task {
+    const WORDS: u32 = 1 << 31;
+
+    #[inline]
+    pub(super) fn whole(object: u32) -> Task {
+        Task { object, rest: 0 }
+    }
+
+    /// The references after the first `done`, which are not none: arrays in the heap have less than 2^30.
+    #[inline]
+    pub(super) fn after(object: u32, done: u32) -> Task {
+        Task { object, rest: done & !Self::WORDS }
+    }
+
+    /// The words of `bits`, if they are among the first 31.
+    #[inline]
+    pub(super) fn words(object: u32, bits: u64) -> Option<Task> {
+        let bits = u32::try_from(bits).ok().filter(|bits| bits & Self::WORDS == 0)?;
+        Some(Task { object, rest: bits | Self::WORDS })
+    }
+
+    #[inline]
+    pub(super) fn part(self) -> Part {
+        match self.rest {
+            0 => Part::Whole,
+            rest if rest & Self::WORDS != 0 => Part::Words(rest & !Self::WORDS),
+            done => Part::After(done),
+        }
+    }
 }
 
 /// What waits. Needs no host memory once it covers the heap.
@@ -48,16 +90,18 @@ impl WorkList {
         }
     }
 
+    /// Adds an object of which nothing is done.
     #[inline]
-    pub(super) fn push(&mut self, task: Task) {
-        if !self.tasks.push([task.object, task.done]) && self.grey.set(task.object) {
-            self.grey_from = self.grey_from.min(task.object);
+    pub(super) fn push(&mut self, object: u32) {
+        if !self.push_part(Task::whole(object)) && self.grey.set(object) {
+            self.grey_from = self.grey_from.min(object);
         }
     }
 
-    /// Adds a task of which the grey bitmap could not say where to go on; `false` if the list has no room for it.
-    pub(super) fn push_rest(&mut self, task: Task) -> bool {
-        self.tasks.push([task.object, task.done])
+    /// Adds a task, of which the grey bitmap could not say what is done; `false` if the list has no room for it.
+    #[inline]
+    pub(super) fn push_part(&mut self, Task { object, rest }: Task) -> bool {
+        self.tasks.push([object, rest])
     }
 
     #[inline]
@@ -65,9 +109,9 @@ impl WorkList {
         if self.tasks.is_empty() && self.grey_from != u32::MAX {
             let object = self.grey.take_next(self.grey_from);
             self.grey_from = object.unwrap_or(u32::MAX);
-            return object.map(|object| Task { object, done: 0 });
+            return object.map(Task::whole);
         }
-        self.tasks.pop().map(|[object, done]| Task { object, done })
+        self.tasks.pop().map(|[object, rest]| Task { object, rest })
     }
 
     /// Whether nothing waits.
@@ -86,12 +130,21 @@ mod tests {
         list.cover(1 << 20, &TableSource::default()).unwrap();
         let count = 100_000_u32;
         for object in 1..=count {
-            list.push(Task { object: object * 8, done: 0 });
+            list.push(object * 8);
         }
-        assert!(!list.push_rest(Task { object: 8, done: 5 }));
+        assert!(!list.push_part(Task::after(8, 5)));
         let mut seen: Vec<_> = core::iter::from_fn(|| list.pop()).map(|task| task.object).collect();
         assert!(list.is_empty());
         seen.sort_unstable();
         assert!(seen.iter().copied().eq((1..=count).map(|object| object * 8)));
+    }
+
+    #[test]
+    fn a_task_says_what_of_its_object_is_left() {
+        assert_eq!(Task::whole(8).part(), Part::Whole);
+        assert_eq!(Task::after(8, (1 << 30) - 1).part(), Part::After((1 << 30) - 1));
+        assert_eq!(Task::words(8, 0b110).unwrap().part(), Part::Words(0b110));
+        assert_eq!(Task::words(8, (1 << 31) - 1).unwrap().part(), Part::Words((1 << 31) - 1));
+        assert!(Task::words(8, 1 << 31).is_none() && Task::words(8, 1 << 40).is_none());
     }
 }
