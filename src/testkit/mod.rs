@@ -44,7 +44,7 @@ pub use fixture::Fixture;
 pub use numbers::Numbers;
 pub use payload::{Payload, Tally};
 pub use program::{Op, OpKind, Operation, Program, ROOTS, Swarm, TABLES};
-pub use property::property;
+pub use property::{any_numbers, property};
 pub use roots::Roots;
 pub use runner::{Counterexample, Mismatch, Outcome, find_counterexample, run};
 pub use settings::{Bytes, Settings};
