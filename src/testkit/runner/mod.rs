@@ -209,10 +209,17 @@ impl Runner {
         (0..ROOTS).for_each(|root| self.set_root(root, Value::Null, 0));
         (0..TABLES).try_for_each(|table| self.clear_table(table))?;
         (0..EPHEMERON_TABLES).try_for_each(|table| self.clear_ephemerons(table))?;
+        // What waits may keep alive what is registered.
+        self.take_all_finalizable()?;
         if !self.model.registered.is_empty() {
             // The next collection would keep it for its finaliser.
             self.collect(CycleKind::Full)?;
+            self.take_all_finalizable()?;
         }
+        Ok(())
+    }
+
+    fn take_all_finalizable(&mut self) -> Checked {
         while self.take_finalizable()?.is_some() {}
         Ok(())
     }
