@@ -21,6 +21,11 @@ proptest! {
     fn the_borrow_tracker_does_what_a_list_would(mut numbers in any_numbers(1500)) {
         oracle::borrows::the_tracker_does_what_a_list_would(oracle::borrows::calls(&mut numbers));
     }
+
+    #[test]
+    fn room_between_survivors_is_found_as_line_by_line(mut numbers in any_numbers(500)) {
+        oracle::lines::room_does_as_its_model(&mut numbers);
+    }
 }
 
 /// A generator that did not end where a fuzzer's bytes did made three fuzz targets hang at their first input.
@@ -32,6 +37,7 @@ fn cases_of_empty_and_short_bytes_end() {
         let (max_bytes, calls) = (oracle::blocks::maximum(&mut numbers()), oracle::blocks::calls(&mut numbers(), 60));
         oracle::blocks::the_table_does_as_its_model(max_bytes, &calls, true);
         oracle::layout::layouts_extend_those_of_their_supertypes(&oracle::layout::definitions(&mut numbers()));
+        oracle::lines::room_does_as_its_model(&mut numbers());
         oracle::types::check(&mut numbers());
         for subject in oracle::growth::subjects() {
             oracle::growth::run_beside_model(&subject, &[], &mut numbers());

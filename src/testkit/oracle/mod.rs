@@ -5,6 +5,7 @@
 //!   types        canonical types and subtyping, beside a brute-force reading of the specification
 //!   layout       layouts of structs, beside a first fit by hand
 //!   blocks       the block table, beside an account of each granule
+//!   lines        room between survivors, beside an account of each line
 //!   borrows      the tracker of borrows, beside a list
 //!   growth       memories of every kind, beside plain vectors
 //! ```
@@ -13,4 +14,5 @@ pub mod blocks;
 pub mod borrows;
 pub mod growth;
 pub mod layout;
+pub mod lines;
 pub mod types;
