@@ -213,6 +213,7 @@ fn life(world: &World, heap: &mut GcHeap, roots: &mut Roots) -> (u32, u32) {
         }
         match round % 150 {
             70 => twice(refusals, || heap.collect_minor(roots)),
+            120 => twice(refusals, || heap.verify(roots)),
             140 => twice(refusals, || heap.collect(roots)),
             149 => {
                 let mut collection = twice(refusals, || match heap.start_collection(CycleKind::Full, roots) {

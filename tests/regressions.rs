@@ -67,6 +67,41 @@ fn references_at_the_full_height_of_a_frame_are_roots() {
     assert_eq!(run.call(&mut store, ()).unwrap(), 7);
 }
 
+/// The end of a frame that a callee did not show while it collected led to what had moved by then, and was shown again as it
+/// was: on a return, where an exception was caught, and behind a host function that was called in place of a callee.
+#[test]
+fn what_a_callee_did_not_show_is_null_afterwards() {
+    let text = r#"(module (type $b (struct (field i32))) (tag $t) (import "" "collect" (func $collect))
+        (func $returns (drop (struct.new $b (i32.const 5))))
+        (func $throws (drop (struct.new $b (i32.const 5))) (throw $t))
+        (func $hands_on (return_call $collect))
+        (func (export "run") (param $how i32) (result i32) (local $kept (ref null $b))
+          (local.set $kept (struct.new $b (i32.const 7)))
+          (struct.new $b (i32.const 1)) (struct.new $b (i32.const 2)) (struct.new $b (i32.const 3))
+          drop drop drop
+          (block $caught
+            (try_table (catch $t $caught)
+              (block $on (block $throw (block $return (br_table $return $throw $on (local.get $how)))
+                  (call $returns) (br $caught))
+                (call $throws))
+              (call $hands_on)))
+          (drop (struct.new $b (i32.const 9)))
+          (struct.get $b 0 (local.get $kept))))"#;
+    for collector in BuiltinCollector::ALL {
+        let mut config = Config::new();
+        let zeal = HeapConfig { zeal: NonZeroU32::new(1), verify: true, poison: true, ..HeapConfig::default() };
+        let engine = Engine::new(config.collector(collector).heap(zeal)).unwrap();
+        let mut store = Store::new(&engine, ());
+        let collect = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.as_context_mut().gc());
+        let module = Module::new(&engine, text).unwrap();
+        let instance = Instance::new(&mut store, &module, &[collect.into()]).unwrap();
+        let run = instance.get_func(&mut store, "run").unwrap().typed::<i32, i32>(&store).unwrap();
+        for how in 0..3 {
+            assert_eq!(run.call(&mut store, how).unwrap(), 7, "{collector}, {how}");
+        }
+    }
+}
+
 /// The copying collector counted on memory that the limiter then refused: a heap full of garbage that nothing could
 /// collect.
 #[test]

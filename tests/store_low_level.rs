@@ -1,6 +1,7 @@
 //! Objects by reference and layout, without handles: values, barriers, bounds, and what a wrong claim does.
 
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::{Cause, Misuse};
@@ -10,6 +11,7 @@ use tumulus::store::{
     AnyRef, ArrayRef, ArrayRefPre, AsContextMut, AutoAssertNoGc, Config, Engine, Func, GcStore, I31, RootScope, Rooted,
     Store, StructRef, StructRefPre, Val,
 };
+use tumulus::testkit::Numbers;
 use tumulus::types::{ArrayType, FieldType, FuncType, Mutability, RefType, StorageType, StructType, SubType, ValType};
 
 fn store(config: &Config) -> Store<()> {
@@ -176,4 +178,86 @@ fn an_element_that_is_none_panics() {
     let (ty, layout) = array_pre(&mut store, var(PACKED));
     let array = GcStore::new(&mut store).alloc_array(&ty, 2).unwrap();
     let _ = array.read_elem(&mut AutoAssertNoGc::new(&mut store), &layout, &PACKED, 2);
+}
+
+/// A reference to an object, into one, past the committed bytes, to the end of the address space, or an odd one.
+fn any_reference(numbers: &mut Numbers, objects: &[u32], committed: u32) -> VMGcRef {
+    let raw = match numbers.below(6) {
+        0..3 => numbers.pick(objects),
+        3 => numbers.pick(objects) + 4 * numbers.below(20),
+        4 => committed.wrapping_sub(8).wrapping_add(4 * numbers.below(6)),
+        _ => u32::MAX - numbers.below(40),
+    };
+    VMGcRef::from_raw_u32(raw).expect("not null")
+}
+
+/// Whether `call` panicked.
+fn panics<T>(call: impl FnOnce() -> T) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_err()
+}
+
+/// The failure rule's panics, and no others: whatever the reference, the layout, the type, the number and the heap's bytes
+/// are, a field or an element that lies inside its object and the heap is read and written, and any other panics.
+#[test]
+fn any_reference_layout_and_bytes_end_with_an_answer_or_the_panic_that_is_documented() {
+    let storages: [StorageType; 7] =
+        [StorageType::I8, PACKED, ValType::I32.into(), ValType::I64.into(), ValType::V128.into(), ANY, FUNC];
+    let mut panicked = [0; 3];
+    for seed in 0..400 {
+        let mut numbers = Numbers::new(seed);
+        let collector = numbers.pick(&BuiltinCollector::ALL);
+        let heap = HeapConfig { initial_bytes: 0, max_bytes: 64 << 10, ..HeapConfig::default() };
+        let mut store = store(Config::new().collector(collector).heap(heap));
+        let (ty, struct_layout) = struct_pre(&mut store, &storages.map(var));
+        let (elements, array_layout) = array_pre(&mut store, var(ANY));
+        let mut gc = GcStore::new(&mut store);
+        let mut objects: Vec<_> = (0..5).map(|_| gc.alloc_struct(&ty).unwrap().as_gc_ref().as_raw_u32()).collect();
+        objects.extend((0..5).map(|len| gc.alloc_array(&elements, len).unwrap().as_gc_ref().as_raw_u32()));
+        let committed = u32::try_from(store.heap_stats().committed_bytes).unwrap();
+        let inside = |at: u32, size: u64| u64::from(at) + size <= u64::from(committed);
+        for _ in 0..40 {
+            // Anything is written anywhere, also over headers and lengths.
+            let whole = VMGcRef::from_raw_u32(8).unwrap().into_structref_unchecked();
+            let (at, word) = (4 * numbers.below(committed / 4 - 2), numbers.pick(&[0, 1, 9, 70, 1 << 30, u32::MAX]));
+            GcStore::new(&mut store).struct_data(&whole, committed - 8).write_u32(at, word);
+
+            let reference = any_reference(&mut numbers, &objects, committed);
+            let (at, storage) = (reference.as_raw_u32(), numbers.pick(&storages));
+            let (width, value) = (u64::from(storage.byte_width()), Val::default_for_ty(storage.unpacked()).unwrap());
+            let mut no_gc = AutoAssertNoGc::new(&mut store);
+            if numbers.one_in(2) {
+                let mut layout = struct_layout.clone();
+                let field = numbers.index(layout.fields.len() + 1);
+                if numbers.one_in(3) {
+                    layout.size = numbers.pick(&[0, 8, 64, 4096, 1 << 20, u32::MAX]);
+                }
+                if let (true, Some(field)) = (numbers.one_in(3), layout.fields.get_mut(field)) {
+                    field.offset = numbers.pick(&[0, 4, 60, 4000, u32::MAX - 3]);
+                }
+                let offset = layout.fields.get(field).map(|field| u64::from(field.offset));
+                let fits = offset.is_some_and(|offset| offset + width <= u64::from(layout.size));
+                let is_answered = fits && inside(at, u64::from(layout.size));
+                let object = reference.into_structref_unchecked();
+                assert_eq!(panics(|| object.read_field(&mut no_gc, &layout, &storage, field)), !is_answered);
+                assert_eq!(panics(|| object.write_field(&mut no_gc, &layout, &storage, field, value)), !is_answered);
+                panicked[0] += usize::from(!is_answered);
+            } else {
+                let array = reference.into_arrayref_unchecked();
+                let has_len = inside(at, 8);
+                assert_eq!(panics(|| array.len(&mut no_gc)), !has_len);
+                panicked[1] += usize::from(!has_len);
+                let len = if has_len { array.len(&mut no_gc) } else { 0 };
+                let index = numbers.below(12);
+                let fits = 8 + 4 * u64::from(index) + width <= array_layout.size_for_len(len);
+                let is_answered = index < len && fits && inside(at, array_layout.size_for_len(len));
+                assert_eq!(panics(|| array.read_elem(&mut no_gc, &array_layout, &storage, index)), !is_answered);
+                let write = || array.write_elem(&mut no_gc, &array_layout, &storage, index, value);
+                assert_eq!(panics(write), !is_answered);
+                panicked[2] += usize::from(!is_answered);
+            }
+        }
+        // What the heap came to is for it to say: an answer, or an error.
+        let _ = (store.gc(), store.verify());
+    }
+    assert!(panicked.iter().all(|&count| count > 100), "{panicked:?}");
 }

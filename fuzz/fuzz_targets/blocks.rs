@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tumulus::testkit::oracle::{blocks, of_bytes};
+use tumulus::testkit::Numbers;
+use tumulus::testkit::oracle::blocks;
 
 fuzz_target!(|bytes: &[u8]| {
-    let strategy = (blocks::maximum(), blocks::calls(60));
-    if let Some((max_bytes, calls)) = of_bytes(&strategy, bytes) {
-        blocks::the_table_does_as_its_model(max_bytes, &calls, true);
-    }
+    let mut numbers = Numbers::of_bytes(bytes);
+    let max_bytes = blocks::maximum(&mut numbers);
+    blocks::the_table_does_as_its_model(max_bytes, &blocks::calls(&mut numbers, 60), true);
 });

@@ -2,10 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tumulus::testkit::oracle::{borrows, of_bytes};
+use tumulus::testkit::Numbers;
+use tumulus::testkit::oracle::borrows;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Some(calls) = of_bytes(&borrows::calls(), bytes) {
-        borrows::the_tracker_does_what_a_list_would(calls);
-    }
+    borrows::the_tracker_does_what_a_list_would(borrows::calls(&mut Numbers::of_bytes(bytes)));
 });

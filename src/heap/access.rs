@@ -132,11 +132,15 @@ impl GcHeap {
     /// If they are not all inside the heap.
     #[inline(always)]
     pub fn object_mut(&mut self, object: u32, bytes: u32) -> Result<&mut [u8], Corruption> {
-        let start = object as usize;
-        match self.memory.bytes_mut().get_mut(start..start.wrapping_add(bytes as usize)) {
-            Some(object) => Ok(object),
-            None => Err(Corruption::new(CorruptionKind::OutOfBounds, object)),
+        let (start, bytes) = (object as usize, bytes as usize);
+        let heap = self.memory.bytes_mut();
+        // Where the last object of so many bytes may start does not depend on this one, so that it is found once for a loop and
+        // one comparison for each object is left: the second of these two follows from the first.
+        match heap.len().checked_sub(bytes) {
+            Some(last) if start <= last => heap.get_mut(start..start.wrapping_add(bytes)),
+            _ => None,
         }
+        .ok_or_else(|| Corruption::new(CorruptionKind::OutOfBounds, object))
     }
 
     /// Plain-data access to the first `size` bytes of an object.

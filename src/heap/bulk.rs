@@ -13,6 +13,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// `ArrayOutOfBounds` if they are not all in the array; nothing is written then.
+    #[inline]
     pub fn array_fill(
         &mut self,
         layout: &GcArrayLayout,
@@ -38,6 +39,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// `ArrayOutOfBounds` if they are not all in their arrays; nothing is written then.
+    #[inline]
     pub fn array_copy(
         &mut self,
         layout: &GcArrayLayout,
@@ -56,6 +58,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// `ArrayOutOfBounds` if they are not all in the array; nothing is written then.
+    #[inline]
     pub fn array_write(&mut self, layout: &GcArrayLayout, array: u32, first: u32, bytes: &[u8]) -> Result<()> {
         let count = bytes.len() / layout.elem_size.max(1) as usize;
         let count = u32::try_from(count).map_err(|_| Trap::ArrayOutOfBounds)?;
@@ -70,6 +73,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// `ArrayOutOfBounds` if they are not all in the array; nothing is written then.
+    #[inline]
     pub fn array_write_words(&mut self, layout: &GcArrayLayout, array: u32, first: u32, words: &[u32]) -> Result<()> {
         let count = u32::try_from(words.len()).map_err(|_| Trap::ArrayOutOfBounds)?;
         let range = self.elements_to_write(layout, array, first, count)?;
@@ -84,6 +88,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// `ArrayOutOfBounds` if they are not all in the array.
+    #[inline]
     pub fn array_read(&self, layout: &GcArrayLayout, array: u32, first: u32, count: u32) -> Result<&[u8]> {
         let range = self.elements(layout, array, first, count)?;
         self.memory.bytes().get(range).ok_or_else(|| outside(array).into())
@@ -93,6 +98,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// If the elements are references, which need the barrier, or reach outside the heap.
+    #[inline]
     pub fn array_bytes_mut(&mut self, layout: &GcArrayLayout, array: u32) -> Result<&mut [u8]> {
         let range = self.numbers(layout, array)?;
         self.slice_mut(array, range)
@@ -104,6 +110,7 @@ impl GcHeap {
     ///
     /// # Errors
     /// If the elements are references, which pointers must not write, or reach outside the heap.
+    #[inline]
     pub fn array_guest(&mut self, layout: &GcArrayLayout, array: u32) -> Result<GuestBytes<'_>> {
         let range = self.numbers(layout, array)?;
         // Nobody holds a pointer any more, so that what was forgotten to be given back is free again.
@@ -116,6 +123,7 @@ impl GcHeap {
     }
 
     /// Where the elements of an array of numbers lie in the heap.
+    #[inline]
     fn numbers(&self, layout: &GcArrayLayout, array: u32) -> Result<Range<usize>> {
         if layout.elems_are_gc_refs {
             let (wanted, given) = ("an array of numbers".to_owned(), "an array of references".to_owned());
@@ -125,6 +133,7 @@ impl GcHeap {
     }
 
     /// Where elements lie in the heap, after checking them against the array's length and the heap's end.
+    #[inline(always)]
     fn elements(&self, layout: &GcArrayLayout, array: u32, first: u32, count: u32) -> Result<Range<usize>> {
         let is_outside = u64::from(first) + u64::from(count) > u64::from(self.array_len(array)?);
         if is_outside && !is_seeded("length_unchecked") {
@@ -139,6 +148,7 @@ impl GcHeap {
     }
 
     /// The same, and references in them may be overwritten next.
+    #[inline(always)]
     fn elements_to_write(
         &mut self,
         layout: &GcArrayLayout,
@@ -156,6 +166,7 @@ impl GcHeap {
         Ok(range)
     }
 
+    #[inline(always)]
     fn slice_mut(&mut self, array: u32, range: Range<usize>) -> Result<&mut [u8]> {
         self.memory.bytes_mut().get_mut(range).ok_or_else(|| outside(array).into())
     }

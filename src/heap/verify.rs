@@ -2,11 +2,11 @@
 //!
 //! Shares nothing with the collectors: its own stack, its own account of what it has seen, its own decoding.
 
-use std::collections::BTreeMap;
+use std::collections::TryReserveError;
 
 use super::{CastTarget, GcHeap};
 use crate::collector::Audit;
-use crate::error::{Corruption, CorruptionKind, Result};
+use crate::error::{Corruption, CorruptionKind, OutOfMemoryKind, Result};
 use crate::object::{ObjectLayout, VMGcHeader, VMGcKind, WORD_OFFSET};
 use crate::trace::{Look, RootCategory, RootSource};
 use crate::types::{CompositeType, HeapType, RefType, StorageType, ValType};
@@ -18,21 +18,14 @@ impl GcHeap {
     /// payloads agree, and the collector's own invariants hold. Changes nothing.
     ///
     /// # Errors
-    /// The first thing found wrong, as `Corruption` with the verifier's words; the heap is damaged then.
+    /// The first thing found wrong, as `Corruption` with the verifier's words; the heap is damaged then. Out of memory if
+    /// the host has none for the verifier's own account, of up to an eighth of the heap's bytes and a word per object.
     pub fn verify(&mut self, roots: &mut dyn RootSource) -> Result<()> {
-        let mut verifier = Verifier::new(self);
-        let found = roots
-            .visit_roots(&mut Look(|_: RootCategory, slots: &mut [u32]| {
-                slots.iter().try_for_each(|&raw| verifier.reference(raw))
-            }))
-            .and_then(|()| self.weak.finalizers.pending().iter().try_for_each(|&raw| verifier.reference(raw)))
-            .and_then(|()| verifier.run())
-            .and_then(|()| {
-                let mut audit = Audit::new(&self.blocks);
-                self.collector.audit(&mut audit);
-                audit.finish()
-            });
-        found.map_err(|corruption| self.damaged_by(corruption))
+        let found = Verifier::new(self).and_then(|verifier| verifier.run(roots));
+        found.map_err(|error| match error.corruption() {
+            Some(corruption) => self.damaged_by(corruption),
+            None => error,
+        })
     }
 }
 
@@ -42,63 +35,95 @@ struct Verifier<'h> {
     starts: Vec<u64>,
     /// One bit for each 8 bytes: an object covers them.
     covered: Vec<u64>,
+    /// Objects that were noted and not looked at.
     pending: Vec<u32>,
-    /// Values of ephemerons by key, of keys that were not met yet.
-    ephemerons: BTreeMap<u32, Vec<u32>>,
+    /// Ephemerons whose keys are objects: the keys in order, with their values.
+    ephemerons: Vec<(u32, u32)>,
 }
 
-fn broken<T>(what: &'static str, at: u32) -> Result<T, Corruption> {
-    Err(Corruption::new(CorruptionKind::Verify(what), at))
+fn broken<T>(what: &'static str, at: u32) -> Result<T> {
+    Err(Corruption::new(CorruptionKind::Verify(what), at).into())
 }
 
-fn holds(condition: bool, what: &'static str, at: u32) -> Result<(), Corruption> {
+fn holds(condition: bool, what: &'static str, at: u32) -> Result<()> {
     if condition { Ok(()) } else { broken(what, at) }
 }
 
+/// An error if the host has no memory for what a list of the verifier's was to take up.
+fn reserved(heap: &GcHeap, reserved: Result<(), TryReserveError>) -> Result<()> {
+    // How much was asked for is not told.
+    reserved.map_err(|_| heap.out_of_memory(OutOfMemoryKind::Host, 0).into())
+}
+
 impl<'h> Verifier<'h> {
-    fn new(heap: &'h GcHeap) -> Verifier<'h> {
+    fn new(heap: &'h GcHeap) -> Result<Verifier<'h>> {
         let words = heap.memory.byte_size().div_ceil(8 * 64);
-        let mut ephemerons: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, value) in heap.weak.ephemerons.keys_and_values() {
-            ephemerons.entry(key).or_default().push(value);
+        let (mut starts, mut covered) = (Vec::new(), Vec::new());
+        for bits in [&mut starts, &mut covered] {
+            reserved(heap, bits.try_reserve_exact(words))?;
+            bits.resize(words, 0);
         }
-        Verifier { heap, starts: vec![0; words], covered: vec![0; words], pending: Vec::new(), ephemerons }
+        Ok(Verifier { heap, starts, covered, pending: Vec::new(), ephemerons: Vec::new() })
     }
 
     /// Notes a reference that was found somewhere.
-    fn reference(&mut self, raw: u32) -> Result<(), Corruption> {
+    fn reference(&mut self, raw: u32) -> Result<()> {
         if raw == 0 || raw & 1 != 0 {
             return Ok(());
         }
         holds(raw & 7 == 0, "reference is not a multiple of 8", raw)?;
         holds(raw < self.heap.blocks.committed_bytes(), "reference leads out of the heap", raw)?;
         if !set(&mut self.starts, raw / 8) {
+            reserved(self.heap, self.pending.try_reserve(1))?;
             self.pending.push(raw);
         }
         Ok(())
     }
 
-    /// Checks all objects reachable from the references noted. Each is pushed once, so this ends.
-    fn run(&mut self) -> Result<(), Corruption> {
-        // An `i31` is always alive.
-        let is_number = |key: &u32| key & 1 != 0;
-        let numbers: Vec<_> = self.ephemerons.keys().copied().filter(is_number).collect();
-        numbers.into_iter().try_for_each(|key| self.key(key))?;
+    /// Checks all objects reachable from the roots. Each is pushed once, so this ends.
+    fn run(mut self, roots: &mut dyn RootSource) -> Result<()> {
+        let mut noted = Ok(());
+        roots.visit_roots(&mut Look(|_: RootCategory, slots: &mut [u32]| {
+            if noted.is_ok() {
+                noted = slots.iter().try_for_each(|&raw| self.reference(raw));
+            }
+            Ok(())
+        }))?;
+        noted?;
+        let heap = self.heap;
+        heap.weak.finalizers.pending().iter().try_for_each(|&raw| self.reference(raw))?;
+        for (key, value) in heap.weak.ephemerons.keys_and_values() {
+            if key & 1 != 0 {
+                // An `i31` is always alive.
+                self.reference(value)?;
+            } else {
+                reserved(heap, self.ephemerons.try_reserve(1))?;
+                self.ephemerons.push((key, value));
+            }
+        }
+        self.ephemerons.sort_unstable();
         while let Some(at) = self.pending.pop() {
             self.object(at)?;
             self.key(at)?;
         }
-        let mut dead = self.ephemerons.keys();
-        dead.try_for_each(|&key| holds(self.heap.header(key)?.kind().is_some(), "ephemeron of no key", key))
+        let mut dead = self.ephemerons.iter().filter(|(key, _)| !has(&self.starts, key / 8));
+        dead.try_for_each(|&(key, _)| holds(heap.header(key)?.kind().is_some(), "ephemeron of no key", key))?;
+        let mut audit = Audit::new(&heap.blocks);
+        heap.collector.audit(&mut audit);
+        Ok(audit.finish()?)
     }
 
-    /// Notes the values that an object, or an `i31`, keeps alive as a key.
-    fn key(&mut self, key: u32) -> Result<(), Corruption> {
-        let values = self.ephemerons.remove(&key).unwrap_or_default();
-        values.into_iter().try_for_each(|value| self.reference(value))
+    /// Notes the values that an object keeps alive as a key.
+    fn key(&mut self, key: u32) -> Result<()> {
+        let first = self.ephemerons.partition_point(|&(other, _)| other < key);
+        let end = self.ephemerons.partition_point(|&(other, _)| other <= key);
+        (first..end).try_for_each(|pair| match self.ephemerons.get(pair) {
+            Some(&(_, value)) => self.reference(value),
+            None => Ok(()),
+        })
     }
 
-    fn word(&self, at: u32) -> Result<u32, Corruption> {
+    fn word(&self, at: u32) -> Result<u32> {
         let start = at as usize;
         match self.heap.bytes().get(start..start + 4).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => Ok(u32::from_le_bytes(bytes)),
@@ -106,7 +131,7 @@ impl<'h> Verifier<'h> {
         }
     }
 
-    fn object(&mut self, at: u32) -> Result<(), Corruption> {
+    fn object(&mut self, at: u32) -> Result<()> {
         let header = self.word(at)?;
         holds(header & 1 == 0, "object is forwarded outside a collection", at)?;
         holds(header & 0b1110_0000 == 0, "reserved bits of a header are set", at)?;
@@ -120,14 +145,14 @@ impl<'h> Verifier<'h> {
         }
     }
 
-    fn extern_object(&mut self, at: u32, header: VMGcHeader) -> Result<(), Corruption> {
+    fn extern_object(&mut self, at: u32, header: VMGcHeader) -> Result<()> {
         holds(header.ty().bits() == 0, "extern object with a type", at)?;
         self.cover(at, 8)?;
         let id = self.word(at + WORD_OFFSET)?;
         holds(self.heap.weak.externs.get(id, at).is_some(), "extern object without its payload", at)
     }
 
-    fn typed_object(&mut self, at: u32, header: VMGcHeader, kind: VMGcKind) -> Result<(), Corruption> {
+    fn typed_object(&mut self, at: u32, header: VMGcHeader, kind: VMGcKind) -> Result<()> {
         let Some(ty) = self.heap.types.get(header.ty()) else {
             return broken("object of a type that the heap does not know", at);
         };
@@ -167,7 +192,7 @@ impl<'h> Verifier<'h> {
     }
 
     /// Checks a slot that holds references of type `wanted`. A null is always fine: it is what new objects hold.
-    fn slot(&mut self, slot: u32, wanted: RefType) -> Result<(), Corruption> {
+    fn slot(&mut self, slot: u32, wanted: RefType) -> Result<()> {
         let raw = self.word(slot)?;
         self.reference(raw)?;
         if raw != 0 {
@@ -187,7 +212,7 @@ impl<'h> Verifier<'h> {
     }
 
     /// Notes that an object takes `size` bytes at `at`, checking that it may and that no other does.
-    fn cover(&mut self, at: u32, size: u64) -> Result<(), Corruption> {
+    fn cover(&mut self, at: u32, size: u64) -> Result<()> {
         let blocks = &self.heap.blocks;
         let room = match (blocks.block_at(at), blocks.large_at(at)) {
             (Some(block), _) if at >= block.start => block.end - at,
@@ -204,6 +229,10 @@ impl<'h> Verifier<'h> {
             _ => broken("object larger than its place", at),
         }
     }
+}
+
+fn has(bits: &[u64], index: u32) -> bool {
+    bits.get(index as usize / 64).is_some_and(|word| word >> (index % 64) & 1 != 0)
 }
 
 /// Sets a bit and tells whether it was set before.

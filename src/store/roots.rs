@@ -18,6 +18,17 @@ pub(crate) struct RefStack {
     pub(crate) top: usize,
 }
 
+impl RefStack {
+    /// Makes `slots[..top]` the roots. Those that were none led to what has been moved or freed meanwhile: they are null now.
+    #[inline(always)]
+    pub(crate) fn show(&mut self, top: usize) {
+        for slot in self.slots.get_mut(self.top..top).unwrap_or_default() {
+            *slot = 0;
+        }
+        self.top = top;
+    }
+}
+
 /// The roots of a store. Visited in the order of the fields, which is that of their categories.
 #[derive(Debug)]
 pub(crate) struct RootSet {

@@ -7,7 +7,7 @@
 //!   corrupt      attacks: what must hold whatever the heap's bytes are
 //!   conformance  one call that tells whether a collector is right, case by case
 //!   wrap         collectors around collectors: a barrier auditor, and whatever a test wants to change
-//!   oracle       parts of the crate beside something simpler: types, layouts, blocks, borrows, growth
+//!   oracle       parts of the crate beside something simpler: types, layouts, blocks, lines, borrows, growth
 //!   runner       runs a program on a heap and on the model and compares the two
 //!   program      operations as data: random ones, as text, shrunk
 //!   model        a heap without offsets, windows or a collector
@@ -44,7 +44,7 @@ pub use fixture::Fixture;
 pub use numbers::Numbers;
 pub use payload::{Payload, Tally};
 pub use program::{Op, OpKind, Operation, Program, ROOTS, Swarm, TABLES};
-pub use property::property;
+pub use property::{any_numbers, property};
 pub use roots::Roots;
 pub use runner::{Counterexample, Mismatch, Outcome, find_counterexample, run};
 pub use settings::{Bytes, Settings};

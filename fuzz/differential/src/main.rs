@@ -21,7 +21,7 @@ use tumulus::testkit::Numbers;
 
 use self::outcome::{Answer, Outcome};
 
-/// What a search came to so far.
+/// What a search came to so far with the modules of one generator.
 #[derive(Debug, Default)]
 struct Counts {
     modules: u64,
@@ -35,6 +35,19 @@ struct Counts {
     collections: u64,
 }
 
+#[derive(Debug, Default)]
+struct Totals {
+    own: Counts,
+    smith: Counts,
+}
+
+impl Totals {
+    /// Those of the generator that makes the module of this seed.
+    fn of(&mut self, seed: u64) -> &mut Counts {
+        if is_own(seed) { &mut self.own } else { &mut self.smith }
+    }
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |place: usize| args.get(place).map(|text| text.parse::<u64>());
@@ -42,13 +55,13 @@ fn main() -> ExitCode {
         eprintln!("usage: tumulus-differential [SECONDS|FILE.wasm [SEED]]");
         return ExitCode::from(2);
     };
-    let mut counts = Counts::default();
+    let mut totals = Totals::default();
     let result = match first {
-        Some(Err(_)) => replay(&args[0], seed, &mut counts),
-        Some(Ok(seconds)) => search(seconds, seed, &mut counts),
-        None => search(60, seed, &mut counts),
+        Some(Err(_)) => replay(&args[0], seed, totals.of(seed)),
+        Some(Ok(seconds)) => search(seconds, seed, &mut totals),
+        None => search(60, seed, &mut totals),
     };
-    println!("{counts:?}");
+    println!("{totals:?}");
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
@@ -64,19 +77,19 @@ fn replay(path: &str, seed: u64, counts: &mut Counts) -> Result<(), String> {
     compare(&wasm, seed, counts)
 }
 
-fn search(seconds: u64, seed: u64, counts: &mut Counts) -> Result<(), String> {
+fn search(seconds: u64, seed: u64, totals: &mut Totals) -> Result<(), String> {
     let (started, mut shown) = (Instant::now(), Instant::now());
     let mut numbers = Numbers::new(seed);
     while started.elapsed() < Duration::from_secs(seconds) {
         let seed = numbers.next();
         let Some(wasm) = generate(seed) else { continue };
-        compare(&wasm, seed, counts).map_err(|what| {
+        compare(&wasm, seed, totals.of(seed)).map_err(|what| {
             let path = format!("differs-{seed}.wasm");
             let saved = std::fs::write(&path, &wasm);
             format!("{what}\n{path} ({saved:?}), seed {seed}: tumulus-differential {path} {seed}")
         })?;
         if shown.elapsed() > Duration::from_secs(60) {
-            println!("{} s: {counts:?}", started.elapsed().as_secs());
+            println!("{} s: {totals:?}", started.elapsed().as_secs());
             shown = Instant::now();
         }
     }
@@ -85,12 +98,16 @@ fn search(seconds: u64, seed: u64, counts: &mut Counts) -> Result<(), String> {
 
 /// The module of a seed: of the own generator, or of `wasm-smith`'s.
 fn generate(seed: u64) -> Option<Vec<u8>> {
-    if seed.is_multiple_of(2) {
+    if is_own(seed) {
         let text = modules::random(&mut Numbers::new(seed));
         Some(wat::parse_str(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}")))
     } else {
         smith::random(&mut Numbers::new(seed))
     }
+}
+
+fn is_own(seed: u64) -> bool {
+    seed.is_multiple_of(2)
 }
 
 /// Runs the module everywhere.
@@ -106,8 +123,8 @@ fn compare(wasm: &[u8], seed: u64, counts: &mut Counts) -> Result<(), String> {
         }
     }
     for collector in BuiltinCollector::ALL {
-        let (found, collections) = on_tumulus::run(wasm, collector, &calls, seed)
-            .map_err(|error| format!("{collector}: {error}"))?;
+        let (found, collections) =
+            on_tumulus::run(wasm, collector, &calls, seed).map_err(|error| format!("{collector}: {error}"))?;
         counts.collections += collections;
         Outcome::same(&found, &wanted).map_err(|what| format!("{collector}: {what}"))?;
     }

@@ -100,8 +100,9 @@ impl Generator<'_> {
     }
 
     fn random_type(&mut self, number: usize, limit: usize) -> Type {
-        let parents: Vec<usize> =
-            (0..number).filter(|&at| !self.types[at].is_final && matches!(self.types[at].shape, Shape::Struct(_))).collect();
+        let parents: Vec<usize> = (0..number)
+            .filter(|&at| !self.types[at].is_final && matches!(self.types[at].shape, Shape::Struct(_)))
+            .collect();
         let is_final = self.numbers.one_in(3);
         if self.numbers.one_in(3) {
             return Type { shape: Shape::Array(self.slot(limit)), parent: None, is_final };
@@ -338,7 +339,9 @@ impl Generator<'_> {
             20 => {
                 // The sharpest cast there is, of what is likely to be another.
                 let value = self.value(Slot::Any);
-                let block = format!("(block $no (result anyref) (local.set $l{ty} (br_on_cast_fail $no anyref (ref $t{ty}) {value})) (ref.null any))");
+                let block = format!(
+                    "(block $no (result anyref) (local.set $l{ty} (br_on_cast_fail $no anyref (ref $t{ty}) {value})) (ref.null any))"
+                );
                 self.line(depth, &format!("(local.set $a {block})"));
             }
             21 if self.numbers.one_in(12) => {
@@ -415,8 +418,11 @@ impl Generator<'_> {
             4 => {
                 // One array onto itself, forwards or backwards.
                 let index = self.index(ty);
-                let (to, from) =
-                    if self.numbers.one_in(2) { (index.clone(), "(i32.const 0)".to_owned()) } else { ("(i32.const 0)".to_owned(), index.clone()) };
+                let (to, from) = if self.numbers.one_in(2) {
+                    (index.clone(), "(i32.const 0)".to_owned())
+                } else {
+                    ("(i32.const 0)".to_owned(), index.clone())
+                };
                 format!("(array.copy $t{ty} $t{ty} {array} {to} {array} {from} (i32.sub (array.len {array}) {index}))")
             }
             _ => {

@@ -1,5 +1,6 @@
 //! Runs an attack and holds every outcome against the threat model.
 
+use super::plain_data::hush_allowed_panics;
 use super::{AttackOp, Damage, Plot, Saboteur, Target};
 use crate::collector::{Collector, CycleKind, CycleReport};
 use crate::error::{Corruption, Error, Result};
@@ -78,6 +79,7 @@ pub(super) struct Attacker {
 
 impl Attacker {
     fn new(collector: Box<dyn Collector>, settings: &Settings) -> Attacker {
+        hush_allowed_panics();
         let (saboteur, plot) = Saboteur::new(collector);
         let world = World::new();
         // What the heap's own verifier would find at each collection is not to hide what is found without it.
@@ -116,6 +118,7 @@ impl Attacker {
                 self.inside = Some(*calls);
                 Ok(())
             }
+            AttackOp::Data { root, size, offset, seed } => self.plain_data(*root, *size, *offset, *seed),
         }
     }
 

@@ -34,7 +34,7 @@ fn offset(slot: u16) -> u32 {
 }
 
 impl Attacker {
-    fn root(&self, number: u8) -> u32 {
+    pub(super) fn root(&self, number: u8) -> u32 {
         self.roots.slots[usize::from(number) % ROOTS]
     }
 

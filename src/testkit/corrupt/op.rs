@@ -4,7 +4,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::Damage;
-use crate::testkit::program::operation::{Described, low_8};
+use crate::testkit::program::operation::{ANY_8, ANY_64, Choice, Described, low_8, low_32};
 use crate::testkit::program::text::{read, write};
 use crate::testkit::program::{NUMBERS_MAX, Op, Operation, Program};
 use crate::testkit::text::NotUnderstood;
@@ -23,16 +23,33 @@ pub enum AttackOp {
         /// How many calls.
         calls: u8,
     },
+    /// Plain data of what a root leads to is lent, read and overwritten, or panics.
+    Data {
+        /// Which root.
+        root: u8,
+        /// How many bytes are to be lent.
+        size: u32,
+        /// Where in them.
+        offset: u32,
+        /// What is written, and how wide it is.
+        seed: u64,
+    },
 }
 
 const OPS: usize = Op::KINDS.len();
 const DAMAGES: usize = Damage::KINDS.len();
 const INSIDE: usize = OPS + DAMAGES;
+const DATA: usize = INSIDE + 1;
+
+/// Sizes of small objects and of large ones, and offsets in them; and those at which sums wrap.
+const BYTES: Choice = &[(6, 0..=64), (2, 0..=5000), (1, 0xFFFF_FFC0..=0xFFFF_FFFF), (1, 0..=0xFFFF_FFFF)];
 
 impl Operation for AttackOp {
     const KINDS: &'static [Described] = &{
         let inside = Described { name: "inside", weight: 12, fields: &[("calls", &[(3, 0..=5), (1, 0..=60)])] };
-        let mut kinds = [inside; INSIDE + 1];
+        let data: &[_] = &[("root", ANY_8), ("size", BYTES), ("offset", BYTES), ("seed", ANY_64)];
+        let mut kinds = [inside; DATA + 1];
+        kinds[DATA] = Described { name: "data", weight: 8, fields: data };
         let mut kind = 0;
         while kind < INSIDE {
             kinds[kind] = if kind < OPS { Op::KINDS[kind] } else { Damage::KINDS[kind - OPS] };
@@ -49,11 +66,18 @@ impl Operation for AttackOp {
                 (OPS + kind, numbers)
             }
             AttackOp::Inside { calls } => (INSIDE, [u64::from(*calls), 0, 0, 0, 0]),
+            AttackOp::Data { root, size, offset, seed } => {
+                (DATA, [u64::from(*root), u64::from(*size), u64::from(*offset), *seed, 0])
+            }
         }
     }
 
     fn from_numbers(kind: usize, numbers: [u64; NUMBERS_MAX]) -> AttackOp {
         match kind {
+            DATA => {
+                let [root, size, offset, seed, _] = numbers;
+                AttackOp::Data { root: low_8(root), size: low_32(size), offset: low_32(offset), seed }
+            }
             INSIDE => AttackOp::Inside { calls: low_8(numbers[0]) },
             OPS.. => AttackOp::Damage(Damage::from_numbers(kind - OPS, numbers)),
             _ => AttackOp::Op(Op::from_numbers(kind, numbers)),
@@ -92,7 +116,7 @@ impl Program<AttackOp> {
     pub fn without_damage(&self) -> Option<Program> {
         let op = |step: &AttackOp| match step {
             AttackOp::Op(op) => Some(*op),
-            AttackOp::Damage(_) | AttackOp::Inside { .. } => None,
+            AttackOp::Damage(_) | AttackOp::Inside { .. } | AttackOp::Data { .. } => None,
         };
         self.0.iter().map(op).collect::<Option<Vec<_>>>().map(Program)
     }

@@ -2,10 +2,9 @@
 
 use core::ops::Range;
 
-use proptest::prelude::{Strategy, any, prop_oneof};
-
 use crate::memory::TableSource;
 use crate::space::{Block, BlockTable, GRANULE_BYTES, LargeRun, RESERVED_BYTES};
+use crate::testkit::Numbers;
 
 const GRANULE: u64 = GRANULE_BYTES as u64;
 
@@ -174,7 +173,7 @@ fn compare(table: &BlockTable, model: &Model) {
 #[derive(Clone, Debug)]
 enum Op {
     Commit { more: u64 },
-    TakeBlock { count: u8 },
+    TakeBlock { count: u32 },
     TakeLarge { bytes: u64 },
     Release { at: u16, inside: u32 },
     Tag { at: u16, tag: bool },
@@ -182,16 +181,20 @@ enum Op {
     Dirty { at: u16, length: u32 },
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        2 => prop_oneof![0..10_000_u64, 0..1_000_000_u64].prop_map(|more| Op::Commit { more }),
-        4 => (1..20_u8).prop_map(|count| Op::TakeBlock { count }),
-        4 => prop_oneof![0..40_000_u64, 0..400_000_u64, any::<u64>()].prop_map(|bytes| Op::TakeLarge { bytes }),
-        8 => (any::<u16>(), 0..GRANULE_BYTES).prop_map(|(at, inside)| Op::Release { at, inside }),
-        2 => (any::<u16>(), any::<bool>()).prop_map(|(at, tag)| Op::Tag { at, tag }),
-        1 => (any::<u16>(), 0..50_000_u32).prop_map(|(at, length)| Op::Zero { at, length }),
-        3 => (any::<u16>(), 0..50_000_u32).prop_map(|(at, length)| Op::Dirty { at, length }),
-    ]
+fn op(numbers: &mut Numbers) -> Op {
+    let at = |numbers: &mut Numbers| u16::from_le_bytes(numbers.bytes());
+    match numbers.below(24) {
+        0 => Op::Commit { more: numbers.below(10_000).into() },
+        1 => Op::Commit { more: numbers.below(1_000_000).into() },
+        2..6 => Op::TakeBlock { count: 1 + numbers.below(19) },
+        6..8 => Op::TakeLarge { bytes: numbers.below(40_000).into() },
+        8 => Op::TakeLarge { bytes: numbers.below(400_000).into() },
+        9 => Op::TakeLarge { bytes: numbers.next() },
+        10..18 => Op::Release { at: at(numbers), inside: numbers.below(GRANULE_BYTES) },
+        18..20 => Op::Tag { at: at(numbers), tag: numbers.one_in(2) },
+        20 => Op::Zero { at: at(numbers), length: numbers.below(50_000) },
+        _ => Op::Dirty { at: at(numbers), length: numbers.below(50_000) },
+    }
 }
 
 /// The granule that is `at` 65,536ths into what is committed.
@@ -264,11 +267,12 @@ fn apply(op: &Op, table: &mut BlockTable, model: &mut Model) {
 }
 
 /// A heap's maximum, from the smallest to one of many blocks.
-pub fn maximum() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        proptest::sample::select(&[16 << 10, 64 << 10, 1 << 20, (1 << 20) + 1, (1 << 20) + 4096, 2 << 20][..]),
-        16_384..3_145_728_u64,
-    ]
+pub fn maximum(numbers: &mut Numbers) -> u64 {
+    if numbers.one_in(2) {
+        numbers.pick(&[16 << 10, 64 << 10, 1 << 20, (1 << 20) + 1, (1 << 20) + 4096, 2 << 20])
+    } else {
+        16_384 + u64::from(numbers.below(3 << 20))
+    }
 }
 
 /// Calls of a table in their order.
@@ -276,8 +280,9 @@ pub fn maximum() -> impl Strategy<Value = u64> {
 pub struct Calls(Vec<Op>);
 
 /// From 1 to fewer than `count` random calls.
-pub fn calls(count: usize) -> impl Strategy<Value = Calls> {
-    proptest::collection::vec(op(), 1..count).prop_map(Calls)
+pub fn calls(numbers: &mut Numbers, count: usize) -> Calls {
+    let count = 1 + numbers.index(count.saturating_sub(1));
+    Calls((0..count).map(|_| op(numbers)).collect())
 }
 
 /// Applies the calls to a table of at most `max_bytes` and to its model, and compares them after each, or only at the

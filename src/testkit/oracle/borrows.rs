@@ -1,9 +1,7 @@
 //! The tracker of borrows against a list of regions that is searched from end to end.
 
-use proptest::prelude::{Strategy, any, prop_oneof};
-use proptest::sample::Index;
-
 use crate::guest::{BorrowHandle, BorrowTracker, GuestError, Region};
+use crate::testkit::Numbers;
 
 const LIMIT: u32 = 24;
 
@@ -13,14 +11,15 @@ enum Op {
         exclusive: bool,
         region: Region,
     },
-    /// Releases one of the handles that were ever given out, live or spent, as one of either kind.
+    /// Releases one of the handles that were ever given out, by number modulo how many, live or spent, as one of either
+    /// kind.
     Release {
         exclusive: bool,
-        pick: Index,
+        pick: u8,
     },
     /// Releases a live handle.
     ReleaseLive {
-        pick: Index,
+        pick: u8,
     },
     Ask {
         region: Region,
@@ -50,28 +49,37 @@ impl Model {
 }
 
 /// Regions close together, so that they often meet; some empty, some long, some at the end of the address space.
-fn regions() -> impl Strategy<Value = Region> {
-    let near = (0_u64..64, 0_u64..12).prop_map(|(start, len)| Region::new(start, len));
-    let long = (0_u64..64, 40_u64..200).prop_map(|(start, len)| Region::new(start, len));
-    let last = (0_u64..8, 0_u64..12).prop_map(|(before, len)| Region::new(u64::MAX - before, len));
-    let nested = (0_u64..32).prop_map(|i| Region::new(i, 64 - 2 * i));
-    let any = (any::<u64>(), any::<u64>()).prop_map(|(start, len)| Region::new(start, len));
-    prop_oneof![8 => near, 2 => long, 1 => last, 2 => nested, 1 => any]
+fn region(numbers: &mut Numbers) -> Region {
+    let mut below = |limit| u64::from(numbers.below(limit));
+    match below(14) {
+        0..8 => Region::new(below(64), below(12)),
+        8..10 => Region::new(below(64), 40 + below(160)),
+        10 => Region::new(u64::MAX - below(8), below(12)),
+        11..13 => {
+            let start = below(32);
+            Region::new(start, 64 - 2 * start)
+        }
+        _ => Region::new(numbers.next(), numbers.next()),
+    }
 }
 
 /// Calls of a tracker in their order.
 #[derive(Clone, Debug)]
 pub struct Calls(Vec<Op>);
 
-/// Random calls.
-pub fn calls() -> impl Strategy<Value = Calls> {
-    let op = prop_oneof![
-        4 => (any::<bool>(), regions()).prop_map(|(exclusive, region)| Op::Borrow { exclusive, region }),
-        1 => (any::<bool>(), any::<Index>()).prop_map(|(exclusive, pick)| Op::Release { exclusive, pick }),
-        2 => any::<Index>().prop_map(|pick| Op::ReleaseLive { pick }),
-        1 => regions().prop_map(|region| Op::Ask { region }),
-    ];
-    proptest::collection::vec(op, 0..200).prop_map(Calls)
+fn op(numbers: &mut Numbers) -> Op {
+    match numbers.below(8) {
+        0..4 => Op::Borrow { exclusive: numbers.one_in(2), region: region(numbers) },
+        4 => Op::Release { exclusive: numbers.one_in(2), pick: numbers.bytes::<1>()[0] },
+        5..7 => Op::ReleaseLive { pick: numbers.bytes::<1>()[0] },
+        _ => Op::Ask { region: region(numbers) },
+    }
+}
+
+/// Fewer than 200 random calls.
+pub fn calls(numbers: &mut Numbers) -> Calls {
+    let count = numbers.index(200);
+    Calls((0..count).map(|_| op(numbers)).collect())
 }
 
 fn release(tracker: &BorrowTracker, exclusive: bool, handle: BorrowHandle) {
@@ -96,12 +104,12 @@ pub fn the_tracker_does_what_a_list_would(Calls(ops): Calls) {
                 }
             }
             Op::Release { exclusive, pick } if !handles.is_empty() => {
-                let handle = *pick.get(&handles);
+                let handle = handles[usize::from(pick) % handles.len()];
                 release(&tracker, exclusive, handle);
                 model.live.retain(|&(other, kind, _)| (other, kind) != (handle, exclusive));
             }
             Op::ReleaseLive { pick } if !model.live.is_empty() => {
-                let (handle, exclusive, _) = model.live.swap_remove(pick.index(model.live.len()));
+                let (handle, exclusive, _) = model.live.swap_remove(usize::from(pick) % model.live.len());
                 release(&tracker, exclusive, handle);
             }
             Op::Ask { region } => {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
-use proptest::sample::Index;
-
 use crate::object::{GcStructLayout, OBJECT_BYTES_MIN, ObjectType, TypeTable, WORD_OFFSET, decode, store_u32};
+use crate::testkit::Numbers;
 use crate::types::{
     CompositeKind, FieldType, HeapType, Mutability, RefType, RegisteredType, StorageType, StructType, SubType,
     TypeRegistry, ValType,
@@ -29,45 +27,40 @@ pub struct Definition {
     pub added: Vec<Field>,
 }
 
-fn field() -> impl Strategy<Value = Field> {
-    let narrow = prop_oneof![Just(StorageType::I8), Just(StorageType::I16)];
-    let numbers =
-        proptest::sample::select(&[ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128][..]);
-    let references = proptest::sample::select(
-        &[
-            RefType::ANYREF,
-            RefType::EQREF,
-            RefType::I31REF,
-            RefType::STRUCTREF,
-            RefType::ARRAYREF,
-            RefType::NULLREF,
-            RefType::EXTERNREF,
-            RefType::EXNREF,
-            RefType::FUNCREF,
-            RefType::NULLFUNCREF,
-        ][..],
-    );
-    prop_oneof![
-        3 => narrow.prop_map(Field::Storage),
-        4 => numbers.prop_map(|ty| Field::Storage(ty.into())),
-        3 => references.prop_map(|ty| Field::Storage(ty.into())),
-        1 => any::<u32>().prop_map(Field::Member),
-    ]
+const NARROW: [StorageType; 2] = [StorageType::I8, StorageType::I16];
+const NUMBERS: [ValType; 5] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::V128];
+const REFERENCES: [RefType; 10] = [
+    RefType::ANYREF,
+    RefType::EQREF,
+    RefType::I31REF,
+    RefType::STRUCTREF,
+    RefType::ARRAYREF,
+    RefType::NULLREF,
+    RefType::EXTERNREF,
+    RefType::EXNREF,
+    RefType::FUNCREF,
+    RefType::NULLFUNCREF,
+];
+
+fn field(numbers: &mut Numbers) -> Field {
+    match numbers.below(11) {
+        0..3 => Field::Storage(numbers.pick(&NARROW)),
+        3..7 => Field::Storage(numbers.pick(&NUMBERS).into()),
+        7..10 => Field::Storage(numbers.pick(&REFERENCES).into()),
+        _ => Field::Member(numbers.below(256)),
+    }
 }
 
 /// Random struct types.
-pub fn definitions() -> impl Strategy<Value = Vec<Definition>> {
-    // Mostly a few fields; now and then more than the 64 words that a bitmap of references covers.
-    let added = prop_oneof![
-        9 => proptest::collection::vec(field(), 0..8),
-        1 => proptest::collection::vec(field(), 60..200),
-    ];
-    let definition = (any::<Index>(), 0..4_u8, added);
-    proptest::collection::vec(definition, 1..12).prop_map(|choices| {
-        let parent = |at, choice: Index, dice| (at > 0 && dice > 0).then(|| choice.index(at));
-        let define = |(at, (choice, dice, added))| Definition { parent: parent(at, choice, dice), added };
-        choices.into_iter().enumerate().map(define).collect()
-    })
+pub fn definitions(numbers: &mut Numbers) -> Vec<Definition> {
+    let count = 1 + numbers.index(11);
+    let define = |at| {
+        let parent = (at > 0 && !numbers.one_in(4)).then(|| numbers.index(at));
+        // Mostly a few fields; now and then more than the 64 words that a bitmap of references covers.
+        let fields = if numbers.one_in(10) { 60 + numbers.index(140) } else { numbers.index(8) };
+        Definition { parent, added: (0..fields).map(|_| field(numbers)).collect() }
+    };
+    (0..count).map(define).collect()
 }
 
 /// Registers the definitions as one recursion group.

@@ -1,9 +1,11 @@
-//! Parts of the crate beside something simpler that must come to the same: for tests and for fuzz targets.
+//! Parts of the crate beside something simpler that must come to the same: for tests and for fuzz targets. Each makes its
+//! cases of [`Numbers`](super::Numbers), which are a seed's or a fuzzer's bytes.
 //!
 //! ```text
 //!   types        canonical types and subtyping, beside a brute-force reading of the specification
 //!   layout       layouts of structs, beside a first fit by hand
 //!   blocks       the block table, beside an account of each granule
+//!   lines        room between survivors, beside an account of each line
 //!   borrows      the tracker of borrows, beside a list
 //!   growth       memories of every kind, beside plain vectors
 //! ```
@@ -12,14 +14,5 @@ pub mod blocks;
 pub mod borrows;
 pub mod growth;
 pub mod layout;
+pub mod lines;
 pub mod types;
-
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-
-/// The value of `strategy` that a fuzzer's bytes choose; `None` if they choose none.
-pub fn of_bytes<S: Strategy>(strategy: &S, bytes: &[u8]) -> Option<S::Value> {
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, bytes);
-    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-    strategy.new_tree(&mut runner).ok().map(|tree| tree.current())
-}

@@ -209,19 +209,19 @@ impl Runner {
         (0..ROOTS).for_each(|root| self.set_root(root, Value::Null, 0));
         (0..TABLES).try_for_each(|table| self.clear_table(table))?;
         (0..EPHEMERON_TABLES).try_for_each(|table| self.clear_ephemerons(table))?;
-        loop {
-            // Taken first: what waits for its finaliser may hold what is registered.
-            while self.take_finalizable()?.is_some() {}
-            let registered = self.model.registered.len();
-            if registered > 0 {
-                // The next collection would keep what is registered.
-                self.collect(CycleKind::Full)?;
-            }
-            if self.model.registered.len() == registered {
-                // None is left, or nothing collects.
-                return Ok(());
-            }
+        // What waits may keep alive what is registered.
+        self.take_all_finalizable()?;
+        if !self.model.registered.is_empty() {
+            // The next collection would keep it for its finaliser.
+            self.collect(CycleKind::Full)?;
+            self.take_all_finalizable()?;
         }
+        Ok(())
+    }
+
+    fn take_all_finalizable(&mut self) -> Checked {
+        while self.take_finalizable()?.is_some() {}
+        Ok(())
     }
 
     /// Where a field or an element lies.

@@ -55,10 +55,10 @@ impl<'c> Context<'c> {
         Ok(())
     }
 
-    /// Goes on in the frame `frame`, of a function with this code.
+    /// Goes on in the frame `frame`, of a function with this code: what it called may have hidden the end of it.
     #[inline(always)]
     pub(super) fn enter(&mut self, frame: Frame, code: &'c Code) {
         (self.code, self.nums, self.refs) = (code, frame.nums, frame.refs);
-        self.roots.stack.top = (frame.refs + code.refs) as usize;
+        self.roots.stack.show((frame.refs + code.refs) as usize);
     }
 }

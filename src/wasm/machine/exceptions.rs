@@ -49,10 +49,12 @@ impl Machine {
         for index in (self.first_frame()..self.stacks.frames.len()).rev() {
             let frame = self.stacks.frames[index];
             let instance = &self.instances[frame.func.instance as usize];
-            let handlers = &instance.module.code(frame.func.index).handlers;
+            let code = instance.module.code(frame.func.index);
             let catches = |tag: Option<u32>| tag.is_none_or(|tag| instance.tags[tag as usize] == thrown);
             // The frame goes on behind the call, or the throw.
-            let Some(clause) = handlers.find(frame.pc.saturating_sub(1), catches) else { continue };
+            let Some(clause) = code.handlers.find(frame.pc.saturating_sub(1), catches) else { continue };
+            // Before the values come, which may lie where nothing was to be seen.
+            store.roots.stack.show((frame.refs + code.refs) as usize);
             let mut nums = Numbers(window(&mut self.stacks.numbers, frame.nums));
             let refs = window(&mut store.roots.stack.slots, frame.refs);
             let mut behind = clause.refs;
