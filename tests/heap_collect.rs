@@ -177,7 +177,7 @@ fn a12_a17_a_full_heap_says_so_and_stays_of_use() {
                 _ => settings.promise() - 16,
             };
             assert!(live >= promise && live > 0, "{live} of {promise} bytes: {settings:?}");
-            // No thrashing on the way: one for each doubling above 8 MiB, and the last.
+            // No thrashing on the way: one for each doubling above 32 MiB, and the last.
             assert!(stats.collections <= 4, "{} collections: {settings:?}", stats.collections);
 
             // Asked again it says the same, at most a collection each time.

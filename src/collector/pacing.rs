@@ -49,8 +49,9 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// Nothing is collected fully before this many bytes were added, unless the heap's maximum forces it.
-    pub const GROWN_MIN: u64 = 8 << 20;
+    /// Nothing is collected fully before this many bytes were added, unless the heap's maximum forces it. A store whose
+    /// heap is to stay smaller sets a maximum, or [`Pacing::Fixed`].
+    pub const GROWN_MIN: u64 = 32 << 20;
     /// The least that [`Pacing::Fixed`] may ask for.
     pub const FIXED_MIN: u64 = 64 << 10;
 
@@ -106,10 +107,10 @@ mod tests {
     use super::*;
 
     /// A program as its collector sees it: how much it allocates, how much of that is added to old space, how much
-    /// lives at each point. Recorded from `binary_trees` (a long-lived tree, then many short-lived ones), a cache that
+    /// lives at each point. Recorded from `binary_trees` (a long-lived tree, then many short-lived ones; four of it), a cache that
     /// fills up and is emptied, and a list that only grows; in MiB for each phase.
     const TRACES: [&[(u64, u64, u64)]; 3] = [
-        &[(32, 16, 16), (400, 12, 17), (400, 12, 17), (400, 12, 17), (400, 12, 17)],
+        &[(128, 64, 64), (1600, 48, 68), (1600, 48, 68), (1600, 48, 68), (1600, 48, 68)],
         &[(100, 60, 60), (100, 60, 120), (50, 20, 4), (200, 2, 4), (100, 60, 60)],
         &[(100, 100, 100), (100, 100, 200), (100, 100, 300)],
     ];
@@ -172,7 +173,7 @@ mod tests {
         let after = |live_bytes, last_threshold| {
             Pacer::threshold(&Counters { live_bytes, last_threshold, ..Counters::default() }) >> 20
         };
-        assert_eq!((after(0, 0), after(100 << 20, 0), after(100 << 20, 64 << 20)), (8, 100, 100));
+        assert_eq!((after(0, 0), after(100 << 20, 0), after(100 << 20, 64 << 20)), (32, 100, 100));
         let mut threshold = 100;
         let mut fall = || {
             threshold = after(1 << 20, threshold << 20);
