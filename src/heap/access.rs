@@ -132,15 +132,11 @@ impl GcHeap {
     /// If they are not all inside the heap.
     #[inline(always)]
     pub fn object_mut(&mut self, object: u32, bytes: u32) -> Result<&mut [u8], Corruption> {
-        let (start, bytes) = (object as usize, bytes as usize);
-        let heap = self.memory.bytes_mut();
-        // Where the last object of so many bytes may start does not depend on this one, so that it is found once for a loop and
-        // one comparison for each object is left: the second of these two follows from the first.
-        match heap.len().checked_sub(bytes) {
-            Some(last) if start <= last => heap.get_mut(start..start.wrapping_add(bytes)),
-            _ => None,
+        let start = object as usize;
+        match self.memory.bytes_mut().get_mut(start..start.wrapping_add(bytes as usize)) {
+            Some(object) => Ok(object),
+            None => Err(Corruption::new(CorruptionKind::OutOfBounds, object)),
         }
-        .ok_or_else(|| Corruption::new(CorruptionKind::OutOfBounds, object))
     }
 
     /// Plain-data access to the first `size` bytes of an object.
@@ -152,9 +148,9 @@ impl GcHeap {
     pub fn object_data(&mut self, reference: &VMGcRef, size: u32) -> VMObjectDataMut<'_> {
         let at = reference.as_raw_u32();
         let limit = self.memory.byte_size();
-        match self.object_mut(at, size) {
-            Ok(bytes) => VMObjectDataMut::with_reference(bytes, at),
-            Err(_) => outside(at, size, limit),
+        match object::slice_mut(self.memory.bytes_mut(), at as usize, size as usize) {
+            Some(bytes) => VMObjectDataMut::with_reference(bytes, at),
+            None => outside(at, size, limit),
         }
     }
 

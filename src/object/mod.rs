@@ -25,7 +25,7 @@ mod layout;
 mod shape;
 mod type_table;
 
-pub use bytes::{load, load_u32, round_up_to_object, store, store_u32};
+pub use bytes::{load, load_u32, round_up_to_object, slice_mut, store, store_u32};
 pub use data::{PodValType, V128, VMArrayDataMut, VMObjectDataMut, VMStructDataMut};
 pub use gc_ref::{ArrayKind, ExnKind, ExternKind, StructKind, VMArrayRef, VMExnRef, VMExternRef, VMGcRef, VMStructRef};
 pub use header::{VMGcHeader, VMGcKind};
