@@ -10,7 +10,7 @@ use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::memory::{Growth, MappedMemoryCreator, MemoryType, ResourceLimiter, StoreLimits};
 use tumulus::provenance::VMSharedTypeIndex;
 use tumulus::store::{
-    Caller, Config, Engine, ExternRef, Func, Global, GlobalType, Memory, Store, Table, TableType, Val,
+    AsContextMut, Caller, Config, Engine, ExternRef, Func, Global, GlobalType, Memory, Store, Table, TableType, Val,
 };
 use tumulus::types::{
     ArrayType, CompositeKind, FieldType, FuncType, HeapType, Mutability, RefType, StorageType, SubType, ValType,
@@ -92,7 +92,7 @@ fn what_a_callee_did_not_show_is_null_afterwards() {
         let zeal = HeapConfig { zeal: NonZeroU32::new(1), verify: true, poison: true, ..HeapConfig::default() };
         let engine = Engine::new(config.collector(collector).heap(zeal)).unwrap();
         let mut store = Store::new(&engine, ());
-        let collect = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.as_context_mut().gc());
+        let collect = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| caller.as_context_mut().gc()).unwrap();
         let module = Module::new(&engine, text).unwrap();
         let instance = Instance::new(&mut store, &module, &[collect.into()]).unwrap();
         let run = instance.get_func(&mut store, "run").unwrap().typed::<i32, i32>(&store).unwrap();
