@@ -104,18 +104,18 @@ impl GcHeap {
         stats.live_bytes = report.live_bytes;
         stats.committed_bytes_max = stats.committed_bytes_max.max(committed);
         stats.last_cycle = report;
-        let external = self.weak.externs.external_bytes();
+        let held = self.weak.externs.held_bytes();
         match report.kind {
             CycleKind::Minor => {
-                // What host values declare counts as added with the object that names them.
-                let declared = external.saturating_sub(self.external_seen);
-                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(declared);
+                // What host values take outside counts as added with the object that names them.
+                let added = held.saturating_sub(self.held_seen);
+                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(added);
             }
             CycleKind::Full => {
                 // Who asks for a collection wants the memory back.
                 let is_asked = reason == Reason::Explicit;
                 self.counters.last_threshold = if is_asked { 0 } else { Pacer::threshold(&self.counters) };
-                self.counters.live_bytes = report.live_bytes.saturating_add(external);
+                self.counters.live_bytes = report.live_bytes.saturating_add(held);
                 self.counters.full_work_bytes = report.work_bytes();
                 (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
                 self.charged_at_full = self.charged_bytes();
@@ -123,7 +123,7 @@ impl GcHeap {
             }
         }
         self.charged_at_cycle = self.charged_bytes();
-        self.external_seen = external;
+        self.held_seen = held;
     }
 
     /// Gives memory back to the host that is free and not needed for what comes next.
