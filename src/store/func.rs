@@ -171,7 +171,7 @@ impl Func {
         let taken = called.and_then(|()| {
             for (place, &raw) in values.iter().enumerate() {
                 let ty = self.entity_in(&inner.opaque)?.signature().results().get(place).copied();
-                take(Val::from_raw(&mut inner.opaque, raw, ty.ok_or(Misuse::StaleHandle)?)?);
+                take(Val::from_raw(&mut inner.opaque, raw, ty.ok_or_else(|| Misuse::StaleHandle)?)?);
             }
             Ok(())
         });
