@@ -258,7 +258,7 @@ fn a_linker_refuses_modules_of_another_engine() {
 
 /// L3: a global kept its type's index but not its type.
 #[test]
-fn a_global_keeps_the_type_that_it_names() {
+fn l3_a_global_keeps_the_type_that_it_names() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());
     let text = r#"(module (type $s (struct (field i32))) (global (export "g") (ref null $s) (ref.null $s)))"#;
@@ -273,7 +273,7 @@ fn a_global_keeps_the_type_that_it_names() {
 
 /// Types that are in no registry were accepted for globals and tables.
 #[test]
-fn types_that_are_not_registered_are_refused() {
+fn l8_types_that_are_not_registered_are_refused() {
     let mut store = Store::new(&Engine::default(), ());
     let unknown = VMSharedTypeIndex::new(77);
     let registry = store.engine().types().id();

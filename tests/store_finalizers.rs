@@ -7,8 +7,8 @@ use tumulus::collector::BuiltinCollector;
 use tumulus::error::{Cause, Misuse};
 use tumulus::heap::HeapConfig;
 use tumulus::store::{
-    AnyRef, AsContextMut, Caller, Config, Engine, EphemeronTable, ExternRef, Func, I31, OwnedRooted, RootScope, Rooted,
-    Store, StructRef, StructRefPre, Val,
+    AnyRef, AsContextMut, Caller, Config, Engine, EphemeronTable, ExternRef, Func, GcStore, I31, OwnedRooted,
+    RootScope, Rooted, Store, StoreContextMut, StructRef, StructRefPre, Val,
 };
 use tumulus::trace::RootCategory;
 use tumulus::types::{FieldType, Mutability, RefType, StructType, SubType};
@@ -313,4 +313,45 @@ fn what_cannot_be_registered_is_told() {
     five.register_finalizer(&mut one, move |_, _| panic!("it never runs: {held:?}")).unwrap();
     assert_eq!((Arc::strong_count(&captured), one.heap_stats().finalizers_registered), (1, 0));
     one.gc().unwrap();
+}
+
+#[test]
+fn a_registration_can_be_taken_back_until_its_finaliser_runs() {
+    for collector in collecting() {
+        let mut store = store(collector);
+        let captured = Arc::new(());
+        let register = |store: &mut Store<Log>, value: u32| {
+            let held = Arc::clone(&captured);
+            let mut scope = RootScope::new(store);
+            let object = ExternRef::new(&mut scope, value).unwrap();
+            let run = move |mut store: StoreContextMut<'_, Log>, object: Rooted<ExternRef>| {
+                let number = number(&mut store, &object);
+                store.data_mut().seen.push(number);
+                drop(held);
+            };
+            object.register_finalizer(&mut scope, run).unwrap()
+        };
+        let [alive, dead, again] = [1, 2, 3].map(|value| register(&mut store, value));
+        assert!(alive.unregister(&mut store).unwrap());
+        // An object found dead, by a collection that runs no finalisers.
+        GcStore::new(&mut store).gc().unwrap();
+        assert_eq!(store.heap_stats().finalizers_pending, 2, "{collector}");
+        assert!(dead.unregister(&mut store).unwrap(), "its object waits, and is let go");
+        assert_eq!(Arc::strong_count(&captured), 2, "what the finalisers held is gone with them");
+        assert_eq!(store.run_finalizers().unwrap(), 1);
+        assert_eq!(store.data().seen, [3], "{collector}");
+        assert!(!again.unregister(&mut store).unwrap(), "it has run");
+        // The heap's ids are used again.
+        let later = register(&mut store, 4);
+        for gone in [alive, dead, again] {
+            assert!(!gone.unregister(&mut store).unwrap());
+        }
+        store.gc().unwrap();
+        assert_eq!(store.data().seen, [3, 4]);
+        // What was kept for its finaliser dies in the next collection.
+        store.gc().unwrap();
+        assert_eq!((store.heap_stats().finalizers_pending, store.heap_stats().extern_payloads), (0, 0));
+        let foreign = later.unregister(&mut self::store(collector)).unwrap_err().into_cause();
+        assert!(matches!(foreign, Cause::Misuse(Misuse::ForeignHandle)), "{foreign:?}");
+    }
 }

@@ -83,7 +83,7 @@ fn errors_of_host_functions_come_through() {
 
 /// S3: items of one store used with another are errors in every build, whatever their numbers.
 #[test]
-fn handles_of_another_store_are_refused() {
+fn s3_handles_of_another_store_are_refused() {
     let (mut one, mut other) = (store(), store());
     let func = Func::wrap(&mut one, || 1).unwrap();
     let _same_number = Func::wrap(&mut other, || 2).unwrap();

@@ -127,7 +127,7 @@ fn wrong_values_counts_indices_and_mutability_are_told() {
 
 /// S3: types of another engine are refused, whatever their numbers; prepared types and fields belong to a store.
 #[test]
-fn types_of_another_engine_and_prepared_forms_of_another_store_are_refused() {
+fn s3_types_of_another_engine_and_prepared_forms_of_another_store_are_refused() {
     let (mut one, mut other) = (store(), store());
     let ty = struct_type(one.engine(), [var(ValType::I32)]);
     let _same_index = struct_type(other.engine(), [var(RefType::ANYREF)]);

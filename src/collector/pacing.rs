@@ -3,6 +3,8 @@
 //! Reads only byte counters, so that the same operations collect at the same points on every machine. Before a
 //! collection is due, a heap that finds no room grows; at its maximum it collects whenever it finds no room.
 
+use super::nursery::Nursery;
+
 /// What decides when a full collection is due. None is before [`Pacer::GROWN_MIN`] bytes were added to the heap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,9 +30,9 @@ pub enum Pacing {
 /// What happened since the last full collection, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// What the last full collection left alive, and what host values behind it declared.
+    /// What the last full collection left alive, and what host values behind it take outside the heap.
     pub live_bytes: u64,
-    /// Allocated since, and declared by host values.
+    /// Allocated since, and taken outside by host values.
     pub allocated_bytes: u64,
     /// What of that only a full collection can free: all of it, or what minor ones promoted.
     pub grown_bytes: u64,
@@ -52,6 +54,8 @@ impl Pacer {
     /// Nothing is collected fully before this many bytes were added, unless the heap's maximum forces it. A store whose
     /// heap is to stay smaller sets a maximum, or [`Pacing::Fixed`].
     pub const GROWN_MIN: u64 = 32 << 20;
+    /// Bytes of the host's memory that new host values take before they are looked at: as many as objects take of the heap.
+    pub const HOST_BYTES: u64 = Nursery::BYTES;
     /// The least that [`Pacing::Fixed`] may ask for.
     pub const FIXED_MIN: u64 = 64 << 10;
 

@@ -157,35 +157,60 @@ impl GcHeap {
         external_bytes: u64,
         roots: &mut dyn RootSource,
     ) -> Result<NonZeroU32> {
-        let full = |kind| OutOfMemory {
+        let externs = &self.weak.externs;
+        if external_bytes > 0 || !externs.has_room() || externs.is_pacing_due() {
+            self.make_room_outside(external_bytes, roots)?;
+        }
+        let at = match self.try_allocate(VMGcHeader::EXTERN, OBJECT_BYTES_MIN) {
+            Some(at) => at,
+            None => self.allocate_slow(VMGcHeader::EXTERN, u64::from(OBJECT_BYTES_MIN), roots)?,
+        };
+        let Ok(id) = self.weak.externs.insert(payload, external_bytes, at.get()) else {
+            return Err(self.no_room_outside(OutOfMemoryKind::HeapFull).into());
+        };
+        self.store(at.get(), WORD_OFFSET, id.as_raw_u32().to_le_bytes())?;
+        Ok(at)
+    }
+
+    /// Makes room for a host value that holds `external_bytes`, after a collection if new ones have taken so much that
+    /// one is due. A safe point.
+    #[cold]
+    #[inline(never)]
+    fn make_room_outside(&mut self, external_bytes: u64, roots: &mut dyn RootSource) -> Result<()> {
+        let mut roots = Some(roots);
+        let bytes = u64::from(OBJECT_BYTES_MIN);
+        if self.weak.externs.is_pacing_due() {
+            self.weak.externs.note_paced();
+            // A refusal of what the cycle needs is no refusal of the value.
+            if !self.collector.pretenures() {
+                self.collect_or_refusal(CycleKind::Minor, Reason::Pacing, bytes, &mut roots)?;
+            }
+            if self.pacer.is_due(&self.counters()) {
+                self.collect_or_refusal(CycleKind::Full, Reason::Pacing, bytes, &mut roots)?;
+            }
+        }
+        let is_denied = external_bytes > 0 && self.declare(external_bytes).is_err();
+        if self.weak.externs.is_full() || is_denied {
+            // Payloads of the dead hold ids, and what they declared, until a collection finds them.
+            self.collect_or_refusal(CycleKind::Full, Reason::Exhausted, bytes, &mut roots)?;
+        }
+        if is_denied {
+            self.declare(external_bytes)?;
+        }
+        self.weak.externs.reserve().map_err(|_| self.no_room_outside(OutOfMemoryKind::Host))?;
+        Ok(())
+    }
+
+    /// That there is no entry for another host value.
+    #[cold]
+    fn no_room_outside(&self, kind: OutOfMemoryKind) -> OutOfMemory {
+        OutOfMemory {
             kind,
             asked: u64::from(OBJECT_BYTES_MIN),
             in_use: self.weak.externs.len() as u64,
             limit: u64::from(object::HostId::INDEX_LIMIT),
             largest_free: 0,
-        };
-        let (refused, no_ids) = (full(OutOfMemoryKind::Host), full(OutOfMemoryKind::HeapFull));
-        let is_denied = external_bytes > 0 && self.declare(external_bytes).is_err();
-        if self.weak.externs.is_full() || is_denied {
-            // Payloads of the dead hold ids, and what they declared, until a collection finds them.
-            self.collect_or_refusal(
-                CycleKind::Full,
-                Reason::Exhausted,
-                u64::from(OBJECT_BYTES_MIN),
-                &mut Some(&mut *roots),
-            )?;
         }
-        if is_denied {
-            self.declare(external_bytes)?;
-        }
-        self.weak.externs.reserve().map_err(|_| refused)?;
-        let at = match self.try_allocate(VMGcHeader::EXTERN, OBJECT_BYTES_MIN) {
-            Some(at) => at,
-            None => self.allocate_slow(VMGcHeader::EXTERN, u64::from(OBJECT_BYTES_MIN), roots)?,
-        };
-        let id = self.weak.externs.insert(payload, external_bytes, at.get()).map_err(|_| no_ids)?;
-        self.store(at.get(), WORD_OFFSET, id.as_raw_u32().to_le_bytes())?;
-        Ok(at)
     }
 
     /// Asks the limiter for bytes that a host value holds.

@@ -7,6 +7,23 @@ use crate::provenance::VMSharedTypeIndex;
 use crate::types::{CompositeKind, HeapType, RefType, RegisteredType};
 
 /// A reference type prepared for tests: what `ref.test` and `ref.cast` aim at.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::heap::{CastTarget, GcHeap, HeapConfig};
+/// use tumulus::memory::VecMemoryCreator;
+/// use tumulus::object::VMGcRef;
+/// use tumulus::types::RefType;
+///
+/// let collector = BuiltinCollector::default().create();
+/// let heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator))?;
+/// let i31 = CastTarget::new(RefType::I31REF, None);
+/// assert!(heap.is_instance(VMGcRef::from_i31(7).as_raw_u32(), &i31)?);
+/// assert!(heap.is_instance(0, &i31)?, "null is of every nullable type");
+/// assert!(!heap.is_instance(0, &CastTarget::new(RefType::I31REF.non_null(), None))?);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CastTarget {
     nullable: bool,

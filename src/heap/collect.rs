@@ -104,18 +104,18 @@ impl GcHeap {
         stats.live_bytes = report.live_bytes;
         stats.committed_bytes_max = stats.committed_bytes_max.max(committed);
         stats.last_cycle = report;
-        let external = self.weak.externs.external_bytes();
+        let held = self.weak.externs.held_bytes();
         match report.kind {
             CycleKind::Minor => {
-                // What host values declare counts as added with the object that names them.
-                let declared = external.saturating_sub(self.external_seen);
-                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(declared);
+                // What host values take outside counts as added with the object that names them.
+                let added = held.saturating_sub(self.held_seen);
+                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(added);
             }
             CycleKind::Full => {
                 // Who asks for a collection wants the memory back.
                 let is_asked = reason == Reason::Explicit;
                 self.counters.last_threshold = if is_asked { 0 } else { Pacer::threshold(&self.counters) };
-                self.counters.live_bytes = report.live_bytes.saturating_add(external);
+                self.counters.live_bytes = report.live_bytes.saturating_add(held);
                 self.counters.full_work_bytes = report.work_bytes();
                 (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
                 self.charged_at_full = self.charged_bytes();
@@ -123,7 +123,7 @@ impl GcHeap {
             }
         }
         self.charged_at_cycle = self.charged_bytes();
-        self.external_seen = external;
+        self.held_seen = held;
     }
 
     /// Gives memory back to the host that is free and not needed for what comes next.
@@ -165,6 +165,41 @@ struct Began {
 }
 
 /// A collection under way. While it lives, nothing else happens to the heap.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::collector::{BuiltinCollector, CycleKind};
+/// use tumulus::heap::{GcHeap, HeapConfig};
+/// use tumulus::memory::VecMemoryCreator;
+/// use tumulus::store::Engine;
+/// use tumulus::trace::{Budget, Progress};
+/// use tumulus::types::{FieldType, Mutability, RefType, StructType, SubType};
+///
+/// let engine = Engine::default();
+/// let next = FieldType::new(Mutability::Var, RefType::ANYREF.into());
+/// let group = engine.types().register(vec![SubType::new(StructType::new([next]))])?;
+/// let cell = engine.object_type(&group.get(0)).expect("a struct type has objects");
+/// let collector = BuiltinCollector::MarkRegion.create();
+/// let mut heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator))?;
+/// heap.register_type(&cell);
+/// let mut list = [0];
+/// for _ in 0..100 {
+///     let new = heap.allocate_struct(&cell, &mut list)?.get();
+///     heap.write_ref(new, 4, list[0])?;
+///     list[0] = new;
+/// }
+///
+/// // A little at a time; one that is dropped half way is as if it had not begun.
+/// let mut given_up = heap.start_collection(CycleKind::Full, &mut list)?.expect("there is something to do");
+/// assert_eq!(given_up.step(Budget(10))?, Progress::More);
+/// drop(given_up);
+/// let mut collection = heap.start_collection(CycleKind::Full, &mut list)?.expect("there is something to do");
+/// while collection.step(Budget(10))? == Progress::More {}
+/// assert!(collection.report().steps > 1);
+/// drop(collection);
+/// assert_eq!((heap.stats().collections, heap.stats().live_bytes), (1, 800));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub struct Collection<'a> {
     heap: &'a mut GcHeap,
     roots: &'a mut dyn RootSource,

@@ -6,6 +6,15 @@ use crate::collector::Pacing;
 use crate::error::Misuse;
 
 /// How a heap is to be made.
+///
+/// ```
+/// use tumulus::heap::HeapConfig;
+///
+/// let small = HeapConfig { max_bytes: 64 << 10, initial_bytes: 0, ..HeapConfig::default() };
+/// assert!(small.validate().is_ok());
+/// let refused = HeapConfig { initial_bytes: 128 << 10, ..small }.validate().unwrap_err();
+/// assert!(refused.to_string().contains("above its maximum"), "{refused}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeapConfig {
     /// Bytes committed at the first allocation. At most `max_bytes`.

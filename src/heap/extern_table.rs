@@ -7,6 +7,7 @@ use std::any::Any;
 use std::collections::TryReserveError;
 
 use crate::canary::is_seeded;
+use crate::collector::Pacer;
 use crate::error::Corruption;
 use crate::object::HostId;
 use crate::trace::{Tracer, WeakScope};
@@ -18,18 +19,23 @@ pub(super) type Payload = Box<dyn Any + Send + Sync>;
 #[derive(Default)]
 pub(super) struct ExternTable {
     entries: Vec<Entry>,
-    /// Indices of entries that can be used again.
+    /// Indices of entries that can be used. Always has room for all.
     free: Vec<u32>,
     /// Payloads whose objects died, to be dropped outside the heap. Always has room for all that live.
     dead: Vec<Payload>,
     live: usize,
-    /// Indices of entries whose objects were born since the last cycle. Always has room for all that live.
+    /// Indices of entries whose objects were born since the last cycle. Always has room for all entries.
     born: Vec<u32>,
     /// Bytes that the payloads held declared: a sum that [`ExternTable::insert`] is only asked for if it fits.
     external_bytes: u64,
-    /// Bytes that all payloads ever declared, as far as that can be counted.
-    external_declared: u64,
+    /// Host memory that payloads ever took, as far as that can be counted: what they declared, and themselves.
+    taken_bytes: u64,
+    /// `taken_bytes` when pacing last looked at it.
+    paced_bytes: u64,
 }
+
+/// What a value takes of the host's memory, about: its entry, and the least that `malloc` gives.
+const PAYLOAD_BYTES: u64 = 64;
 
 #[derive(Default)]
 struct Entry {
@@ -52,13 +58,40 @@ impl ExternTable {
         self.free.is_empty() && self.entries.len() >= HostId::INDEX_LIMIT as usize
     }
 
-    /// Makes room for one more payload, its death included.
+    /// Whether there is room for one more payload, its death included.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        // Only payloads that died, and that nobody has taken, can be more than there are entries.
+        !self.free.is_empty() && self.dead.len() + self.live < self.dead.capacity()
+    }
+
+    /// Makes room for one more payload, if there are ids left.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
+        self.dead.try_reserve(self.live + 1)?;
+        let len = self.entries.len();
+        if !self.free.is_empty() || len >= HostId::INDEX_LIMIT as usize {
+            return Ok(());
+        }
         self.entries.try_reserve(1)?;
+        let more = (self.entries.capacity() - len).min(HostId::INDEX_LIMIT as usize - len);
         // An entry freed goes to `free`, its payload to `dead`: neither may need memory during a collection.
-        self.free.try_reserve(self.entries.len() + 1 - self.free.len())?;
-        self.born.try_reserve(1)?;
-        self.dead.try_reserve(self.live + 1)
+        self.free.try_reserve(len + more)?;
+        self.born.try_reserve(len + more - self.born.len())?;
+        self.dead.try_reserve(len + more)?;
+        self.entries.resize_with(len + more, Entry::default);
+        self.free.extend((len..len + more).rev().filter_map(|index| u32::try_from(index).ok()));
+        Ok(())
+    }
+
+    /// Whether values took so much of the host's memory that pacing is to look at it.
+    #[inline]
+    pub(super) fn is_pacing_due(&self) -> bool {
+        self.taken_bytes - self.paced_bytes >= Pacer::HOST_BYTES
+    }
+
+    /// Notes that pacing looked.
+    pub(super) fn note_paced(&mut self) {
+        self.paced_bytes = self.taken_bytes;
     }
 
     /// Bytes that the payloads held declared.
@@ -66,24 +99,21 @@ impl ExternTable {
         self.external_bytes
     }
 
-    /// Bytes that all payloads ever declared.
-    pub(super) fn external_declared(&self) -> u64 {
-        self.external_declared
+    /// Host memory that payloads ever took.
+    pub(super) fn taken_bytes(&self) -> u64 {
+        self.taken_bytes
+    }
+
+    /// Host memory that the payloads held take: what they declared, and themselves.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.external_bytes.saturating_add(self.live as u64 * PAYLOAD_BYTES)
     }
 
     /// Takes in a payload that declares `external_bytes`, whose extern object lies at `owner`; an error gives the
-    /// payload back if all ids are in use.
+    /// payload back if there is no [room](ExternTable::has_room).
+    #[inline]
     pub(super) fn insert(&mut self, payload: Payload, external_bytes: u64, owner: u32) -> Result<HostId, Payload> {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => match u32::try_from(self.entries.len()) {
-                Ok(index) if index < HostId::INDEX_LIMIT => {
-                    self.entries.push(Entry::default());
-                    index
-                }
-                _ => return Err(payload),
-            },
-        };
+        let Some(index) = self.free.pop() else { return Err(payload) };
         let Some(entry) = self.entries.get_mut(index as usize) else { return Err(payload) };
         let Some(id) = HostId::new(index, entry.generation) else { return Err(payload) };
         entry.owner = owner;
@@ -92,7 +122,7 @@ impl ExternTable {
         self.live += 1;
         self.born.push(index);
         self.external_bytes += external_bytes;
-        self.external_declared = self.external_declared.saturating_add(external_bytes);
+        self.taken_bytes = self.taken_bytes.saturating_add(external_bytes).saturating_add(PAYLOAD_BYTES);
         Ok(id)
     }
 
@@ -180,6 +210,7 @@ impl ExternTable {
             }
         }
         self.born.clear();
+        self.note_paced();
         Ok(())
     }
 }

@@ -94,6 +94,17 @@ impl GcHeap {
         Ok(self.weak.finalizers.register(raw)?)
     }
 
+    /// Takes back the registration `id`, which may be given to another from now on. `false` if there is none whose object
+    /// was not found dead: what waits in the queue stays there.
+    pub fn unregister_finalizer(&mut self, id: u32) -> bool {
+        let Finalizers { registered, .. } = &mut self.weak.finalizers;
+        let is_registered = registered.target(id).is_some();
+        if is_registered {
+            registered.release(id);
+        }
+        is_registered
+    }
+
     /// Takes the first object out of the queue of those that were registered and found dead: the registration's id, which
     /// may be given to another from now on, and the raw reference. `None` if none waits.
     ///

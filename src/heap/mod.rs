@@ -135,12 +135,12 @@ pub struct GcHeap {
     array_tracker: BorrowTracker,
     /// What pacing goes by; `allocated_bytes` of it is counted from `charged_at_full` on.
     counters: Counters,
-    /// Bytes allocated and declared until the last full collection.
+    /// Bytes allocated, and taken outside by host values, until the last full collection.
     charged_at_full: u64,
     /// The same until the last collection of either kind.
     charged_at_cycle: u64,
-    /// Bytes declared by host values that lived after the last collection.
-    external_seen: u64,
+    /// Bytes that the host values took that lived after the last collection.
+    held_seen: u64,
     /// Memory is obtained, or taken up again after a reset, at the first allocation.
     attached: bool,
     /// The window that zeal hides from the fast path.
@@ -177,7 +177,7 @@ impl GcHeap {
             counters: Counters::default(),
             charged_at_full: 0,
             charged_at_cycle: 0,
-            external_seen: 0,
+            held_seen: 0,
             tags: TagTable::default(),
             weak: WeakTables::default(),
             stats: HeapStats::default(),

@@ -27,6 +27,23 @@ impl PauseTimes {
 ///
 /// All but `times` depends on nothing but the operations before it: two runs of a program compare equal with
 /// `CollectionEvent { times: PauseTimes::default(), ..event }`.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use tumulus::heap::{CollectionEvent, PauseTimes};
+/// use tumulus::store::{Engine, ExternRef, Store};
+///
+/// let run = || -> tumulus::error::Result<Vec<CollectionEvent>> {
+///     let mut store = Store::new(&Engine::default(), ());
+///     let (events, seen) = mpsc::channel();
+///     store.on_collection(move |&event| drop(events.send(event)));
+///     ExternRef::new(&mut store, "kept by the scope of the store")?;
+///     store.gc()?;
+///     Ok(seen.try_iter().map(|event| CollectionEvent { times: PauseTimes::default(), ..event }).collect())
+/// };
+/// assert_eq!(run()?, run()?);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CollectionEvent {
     /// Which collection of the heap it was, from 1.

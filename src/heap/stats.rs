@@ -71,9 +71,9 @@ impl GcHeap {
         Counters { allocated_bytes: charged - self.charged_at_full, grown_bytes, ..self.counters }
     }
 
-    /// What was ever allocated, and declared by host values.
+    /// What was ever allocated, and taken outside by host values.
     pub(super) fn charged_bytes(&self) -> u64 {
-        self.allocated_bytes().saturating_add(self.weak.externs.external_declared())
+        self.allocated_bytes().saturating_add(self.weak.externs.taken_bytes())
     }
 
     /// Bytes of all objects ever allocated, those in the open window included.

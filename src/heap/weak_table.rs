@@ -55,6 +55,12 @@ impl WeakTable {
         self.entries.len() - self.free.len()
     }
 
+    /// The raw reference of the entry `id`; `None` if its object is dead, or the entry free.
+    #[inline]
+    pub(super) fn target(&self, id: u32) -> Option<u32> {
+        self.entries.get(id as usize).map(|entry| entry.target).filter(|&target| target != 0)
+    }
+
     /// Gives up the entry `id`, which must not be used from here on.
     pub(super) fn release(&mut self, id: u32) {
         let WeakTable { entries, free, .. } = self;
@@ -120,7 +126,7 @@ impl GcHeap {
     #[inline]
     #[must_use]
     pub fn weak_target(&self, id: u32) -> Option<u32> {
-        self.weak.handles.entries.get(id as usize).map(|entry| entry.target).filter(|&target| target != 0)
+        self.weak.handles.target(id)
     }
 
     /// Gives up the weak reference `id`, which must not be used from here on.

@@ -7,6 +7,27 @@ use crate::error::{OutOfMemory, OutOfMemoryKind, Result};
 use crate::heap::GcHeap;
 
 /// The weak references of one store. What they lead to, the heap knows; here is who owns them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::heap::{GcHeap, HeapConfig};
+/// use tumulus::memory::VecMemoryCreator;
+/// use tumulus::root::WeakRoots;
+///
+/// let collector = BuiltinCollector::default().create();
+/// let mut heap = GcHeap::new(HeapConfig::default(), collector, Arc::new(VecMemoryCreator))?;
+/// let (mut roots, mut weak) = ([0_u32], WeakRoots::default());
+/// roots[0] = heap.allocate_extern(Box::new("payload"), &mut roots)?.get();
+/// let owner = weak.insert(&mut heap, roots[0])?;
+/// let id = weak.id(&owner).expect("an owner of this store");
+/// heap.collect(&mut roots)?;
+/// assert_eq!(heap.weak_target(id), Some(roots[0]));
+/// roots[0] = 0;
+/// heap.collect(&mut roots)?;
+/// assert_eq!(heap.weak_target(id), None);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct WeakRoots {
     /// For each slot of `owners` the id in the heap.

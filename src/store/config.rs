@@ -47,6 +47,24 @@ impl From<CollectorFactory> for CollectorChoice {
 }
 
 /// How an engine is to be made.
+///
+/// ```
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::heap::HeapConfig;
+/// use tumulus::store::{Config, Engine, ExternRef, Store};
+///
+/// let mut config = Config::new();
+/// config.collector(BuiltinCollector::MarkRegion);
+/// config.heap(HeapConfig { max_bytes: 1 << 20, ..HeapConfig::default() });
+/// let mut store = Store::new(&Engine::new(&config)?, ());
+/// // Handles of the store's own scope keep everything: the heap is full of it in the end.
+/// let full = (0..).find_map(|i| ExternRef::new(&mut store, i).err()).expect("a heap has a limit");
+/// assert_eq!(full.out_of_memory().map(|refused| refused.limit), Some(1 << 20));
+/// // Settings that make no sense are told before there is a store.
+/// config.heap(HeapConfig { max_bytes: 1, ..HeapConfig::default() });
+/// assert!(Engine::new(&config).is_err());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Config {
     pub(super) collector: CollectorChoice,

@@ -3,27 +3,74 @@
 use std::fmt;
 
 use super::context::StoreInner;
-use super::{AnyRef, AsContextMut, RefKind, RootScope, Rooted, StoreContextMut};
+use super::{AnyRef, AsContextMut, RefKind, RootScope, Rooted, StoreContextMut, StoreId};
 use crate::error::{OutOfMemory, OutOfMemoryKind, Result};
 use crate::object::VMGcRef;
 
 type Finalizer<T> = Box<dyn FnOnce(StoreContextMut<'_, T>, Rooted<AnyRef>) + Send>;
 
+/// Names a registration for finalisation, to take it back. Dropping it changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FinalizerHandle {
+    store: StoreId,
+    /// The heap's id, which others may have had before.
+    id: u32,
+    /// How many registrations the store had before.
+    number: u64,
+}
+
+impl FinalizerHandle {
+    /// Takes the registration back: the finaliser is dropped and will not run, also if the object was found dead already.
+    /// `false` if it has run, is running, or was taken back before.
+    ///
+    /// ```
+    /// use tumulus::store::{Engine, ExternRef, RootScope, Store};
+    ///
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let registration = {
+    ///     let mut scope = RootScope::new(&mut store);
+    ///     let file = ExternRef::new(&mut scope, "a file")?;
+    ///     file.register_finalizer(&mut scope, |_, _| unreachable!("it was closed"))?
+    /// };
+    /// assert!(registration.unregister(&mut store)?);
+    /// store.gc()?;
+    /// assert!(!registration.unregister(&mut store)?, "once");
+    /// # Ok::<(), tumulus::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the object was registered in another store.
+    pub fn unregister(&self, mut store: impl AsContextMut) -> Result<bool> {
+        let StoreContextMut(inner) = store.as_context_mut();
+        self.store.check(inner.opaque.id)?;
+        let waiting = inner.finalizers.waiting.get_mut(self.id as usize);
+        let finalizer = waiting.and_then(|waiting| waiting.take_if(|(number, _)| *number == self.number));
+        if finalizer.is_some() {
+            // An object that was found dead is let go when its turn comes.
+            inner.opaque.heap.unregister_finalizer(self.id);
+        }
+        Ok(finalizer.is_some())
+    }
+}
+
 /// The finalisers of a store, by the heap's ids of registrations.
 pub(super) struct Finalizers<T> {
-    waiting: Vec<Option<Finalizer<T>>>,
+    /// With the numbers of their registrations.
+    waiting: Vec<Option<(u64, Finalizer<T>)>>,
+    /// How many registrations there were.
+    registrations: u64,
     /// Whether one is being run.
     is_running: bool,
 }
 
 impl<T> Default for Finalizers<T> {
     fn default() -> Finalizers<T> {
-        Finalizers { waiting: Vec::new(), is_running: false }
+        Finalizers { waiting: Vec::new(), registrations: 0, is_running: false }
     }
 }
 
 impl<K: RefKind> Rooted<K> {
-    /// Has `run` called once, after a collection found the object dead.
+    /// Has `run` called once, after a collection found the object dead, unless the registration is taken back before.
     ///
     /// The object, and all that it reaches, is kept for that and handed over as a handle in a scope of its own: `run` may
     /// store it again, or register it again; it may allocate, call guests, and collect. From the collection on that finds
@@ -64,24 +111,27 @@ impl<K: RefKind> Rooted<K> {
         &self,
         mut store: impl AsContextMut<Data = T>,
         run: impl FnOnce(StoreContextMut<'_, T>, Rooted<K>) + Send + 'static,
-    ) -> Result<()> {
+    ) -> Result<FinalizerHandle> {
         let StoreContextMut(inner) = store.as_context_mut();
         let raw = self.raw_in(&inner.opaque)?;
+        let number = inner.finalizers.registrations;
+        inner.finalizers.registrations += 1;
         if raw & VMGcRef::I31_TAG != 0 {
-            return Ok(());
+            return Ok(FinalizerHandle { store: inner.opaque.id, id: u32::MAX, number });
         }
         let waiting = &mut inner.finalizers.waiting;
         let in_use = waiting.len() as u64;
         let no_memory =
             |_| OutOfMemory { kind: OutOfMemoryKind::Host, asked: 1, in_use, limit: 1 << 32, largest_free: 0 };
         waiting.try_reserve(1).map_err(no_memory)?;
-        let id = inner.opaque.heap.register_finalizer(raw)? as usize;
-        if id >= waiting.len() {
+        let id = inner.opaque.heap.register_finalizer(raw)?;
+        let place = id as usize;
+        if place >= waiting.len() {
             // Ids are used again before there are more of them, so that this is one place.
-            waiting.resize_with(id + 1, || None);
+            waiting.resize_with(place + 1, || None);
         }
-        waiting[id] = Some(Box::new(move |store, object| run(store, object.retag())));
-        Ok(())
+        waiting[place] = Some((number, Box::new(move |store, object| run(store, object.retag()))));
+        Ok(FinalizerHandle { store: inner.opaque.id, id, number })
     }
 }
 
@@ -111,17 +161,19 @@ impl<T> StoreInner<T> {
     fn run_waiting(&mut self, waiting: usize) -> Result<usize> {
         self.opaque.heap.damage().map_or(Ok(()), Err)?;
         let running = Running::new(self);
+        let mut count = 0;
         for _ in 0..waiting {
             let Some((id, raw)) = running.store.opaque.heap.take_finalizable()? else { break };
             let run = running.store.finalizers.waiting.get_mut(id as usize).and_then(Option::take);
             let mut scope = RootScope::new(StoreContextMut(running.store));
             let object = Rooted::new(scope.as_context_mut().opaque_mut(), raw)?;
-            if let Some(run) = run {
+            if let Some((_, run)) = run {
                 run(scope.as_context_mut(), object);
+                count += 1;
             }
         }
         running.store.opaque.drop_dead_payloads();
-        Ok(waiting)
+        Ok(count)
     }
 }
 

@@ -170,8 +170,8 @@ impl Func {
         let called = self.call_raw(inner, params, &mut values);
         let taken = called.and_then(|()| {
             for (place, &raw) in values.iter().enumerate() {
-                let ty = self.entity_in(&inner.opaque)?.signature().results().get(place).copied();
-                take(Val::from_raw(&mut inner.opaque, raw, ty.ok_or(Misuse::StaleHandle)?)?);
+                let Some(&ty) = self.entity_in(&inner.opaque)?.signature().results().get(place) else { break };
+                take(Val::from_raw(&mut inner.opaque, raw, ty)?);
             }
             Ok(())
         });

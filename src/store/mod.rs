@@ -11,7 +11,7 @@
 //! Runtimes that keep references themselves go through [`GcStore`] and [`AutoAssertNoGc`].
 //!
 //! What is to live only as long as something else: [`WeakRooted`] handles, the values of an [`EphemeronTable`], and
-//! objects with a finaliser ([`Rooted::register_finalizer`], which says when those run).
+//! objects with a finaliser ([`Rooted::register_finalizer`], which says when those run; [`FinalizerHandle`] takes it back).
 //!
 //! Running guests is not known here: whoever runs them (the interpreter of `wasm`) is a `GuestRunner`.
 
@@ -71,6 +71,7 @@ pub use ephemerons::EphemeronTable;
 pub use exception::ExnRef;
 pub use extern_ref::ExternRef;
 pub use field::{Elements, Field, FieldValue};
+pub use finalizers::FinalizerHandle;
 pub use fuel::InterruptHandle;
 pub use func::Func;
 pub use gc_store::{AutoAssertNoGc, GcStore};

@@ -12,6 +12,20 @@ use crate::root::{OwnedSlot, ScopeMark, ScopeSlot};
 /// [`RootScope`], the host function being run, or else the store itself.
 ///
 /// 16 bytes, freely copied. Used after its scope, or with another store, it is refused.
+///
+/// ```
+/// use tumulus::error::{Cause, Misuse};
+/// use tumulus::store::{Engine, ExternRef, Rooted, Store};
+///
+/// let engine = Engine::default();
+/// let (mut store, other) = (Store::new(&engine, ()), Store::new(&engine, ()));
+/// let handle = ExternRef::new(&mut store, 1)?;
+/// let same = handle;
+/// assert!(Rooted::ref_eq(&store, &handle, &same)?);
+/// let refused = handle.data(&other).unwrap_err();
+/// assert!(matches!(refused.cause(), Cause::Misuse(Misuse::ForeignHandle)));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub struct Rooted<K> {
     store: StoreId,
     slot: ScopeSlot,

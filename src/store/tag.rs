@@ -7,6 +7,17 @@ use crate::error::{Misuse, Result};
 use crate::types::{FuncType, RegisteredType, SubType};
 
 /// The type of a tag: what its exceptions carry.
+///
+/// ```
+/// use tumulus::store::{Engine, TagType};
+/// use tumulus::types::{FuncType, ValType};
+///
+/// let engine = Engine::default();
+/// let ty = TagType::new(&engine, FuncType::new([ValType::I32, ValType::F64], []))?;
+/// assert_eq!(ty.to_string(), "(tag (param i32) (param f64))");
+/// assert!(TagType::new(&engine, FuncType::new([], [ValType::I32])).is_err(), "nothing is returned to a throw");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagType(RegisteredType);
 

@@ -246,6 +246,23 @@ arities! {
 }
 
 /// A function whose static type was checked.
+///
+/// ```
+/// use tumulus::store::{ExternRef, Engine, Func, Rooted, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let choose = |first: i32, a: Option<Rooted<ExternRef>>, b: Option<Rooted<ExternRef>>| {
+///     (if first == 0 { b } else { a }, first + 1)
+/// };
+/// let choose = Func::wrap(&mut store, choose)?;
+/// type Handle = Option<Rooted<ExternRef>>;
+/// let choose = choose.typed::<(i32, Handle, Handle), (Handle, u32)>(&store)?;
+/// let [a, b] = [10_u8, 20].map(|value| ExternRef::new(&mut store, value).ok());
+/// let (chosen, next) = choose.call(&mut store, (0, a, b))?;
+/// let chosen = chosen.expect("not null").data(&store)?.and_then(|value| value.downcast_ref::<u8>());
+/// assert_eq!((chosen, next), (Some(&20), 1));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct TypedFunc<Params, Results> {
     func: Func,

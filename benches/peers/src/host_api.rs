@@ -11,7 +11,8 @@ use std::time::Instant;
 use tumulus::heap::{GcHeap, HeapConfig};
 use tumulus::object::ObjectType;
 use tumulus::store::{
-    AnyRef, ArrayRef, ArrayRefPre, BrandedHeap, ExternRef, RootScope, Rooted, Store, StructRef, StructRefPre, Val,
+    AnyRef, ArrayRef, ArrayRefPre, Branded, BrandedHeap, ExternRef, Func, RootScope, Rooted, Store, StructRef,
+    StructRefPre, Val,
 };
 use tumulus::types::{
     ArrayType, FieldType, Mutability, RefType, RegisteredType, StorageType, StructType, SubType, ValType,
@@ -26,17 +27,17 @@ const RUNS: u32 = 400;
 /// Elements of the array that is made from a slice.
 const ARRAY_BYTES: usize = 1024;
 
-/// One run of a column: [`SCOPES`] times [`OPERATIONS`] operations.
-type Column<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+/// One way to do it: what it is called, and one run, which is [`SCOPES`] times [`OPERATIONS`] operations.
+type Column = (&'static str, Box<dyn FnMut()>);
 
 /// One question.
-struct Row<'a> {
+struct Row {
     name: &'static str,
-    columns: Vec<Column<'a>>,
+    columns: Vec<Column>,
 }
 
 /// The fastest run of each column in nanoseconds an operation.
-fn measure(row: &mut Row<'_>) -> Vec<f64> {
+fn measure(row: &mut Row) -> Vec<f64> {
     let mut best = vec![f64::INFINITY; row.columns.len()];
     for _ in 0..RUNS {
         for ((_, run), best) in row.columns.iter_mut().zip(&mut best) {
@@ -53,7 +54,7 @@ fn measure(row: &mut Row<'_>) -> Vec<f64> {
 /// Wasmtime that is.
 pub fn print(wanted: &str) -> wasmtime::Result<()> {
     println!("{:30} {:>9}", "ns (times as fast)", "Wasmtime");
-    for mut row in rows()?.into_iter().filter(|row| row.name.contains(wanted)) {
+    for mut row in rows().into_iter().filter(|row| row.name.contains(wanted)) {
         let best = measure(&mut row);
         print!("{:30} {:9.1}", row.name, best[0]);
         for ((name, _), nanos) in row.columns.iter().zip(&best).skip(1) {
@@ -68,127 +69,178 @@ mod theirs {
     pub(super) use wasmtime::*;
 }
 
-/// A store of Wasmtime's with the types that are measured.
-fn their_store() -> wasmtime::Result<(theirs::Store<()>, theirs::StructType, theirs::ArrayType)> {
-    use theirs::{FieldType, Mutability, StorageType, ValType};
-    let mut config = theirs::Config::new();
-    config.wasm_gc(true).wasm_function_references(true);
-    let engine = theirs::Engine::new(&config)?;
-    let number = FieldType::new(Mutability::Var, StorageType::ValType(ValType::I32));
-    let reference = FieldType::new(Mutability::Var, StorageType::ValType(ValType::Ref(theirs::RefType::ANYREF)));
-    let pair = theirs::StructType::new(&engine, [number, reference])?;
-    let bytes = theirs::ArrayType::new(&engine, FieldType::new(Mutability::Var, StorageType::I8));
-    Ok((theirs::Store::new(&engine, ()), pair, bytes))
+/// What an operation came to, as if it were used.
+fn keep<T>(value: T) {
+    black_box(value);
 }
 
 fn ours<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("no operation here fails")
 }
 
-/// A store of this crate's with the same types.
-fn our_store() -> (Store<()>, StructRefPre, ArrayRefPre) {
-    let mut store = Store::new(&tumulus::store::Engine::default(), ());
-    let pair = our_pair(&store);
-    let pair = ours(StructRefPre::new(&mut store, &pair));
-    let bytes = our_type(&store, ArrayType::new(FieldType::new(Mutability::Var, StorageType::I8)));
-    let bytes = ours(ArrayRefPre::new(&mut store, &bytes));
-    (store, pair, bytes)
+/// What columns of Wasmtime's work on.
+struct Theirs {
+    pair: theirs::StructRefPre,
+    bytes: theirs::ArrayRefPre,
+    numbers: theirs::ArrayRefPre,
+    /// A pair whose reference leads to another.
+    object: theirs::Rooted<theirs::StructRef>,
 }
 
-fn our_pair(store: &Store<()>) -> RegisteredType {
+fn their_store() -> (theirs::Store<()>, Theirs) {
+    use theirs::{ArrayType, FieldType, Mutability, StorageType, ValType};
+    let mut config = theirs::Config::new();
+    config.wasm_gc(true).wasm_function_references(true);
+    let engine = ours(theirs::Engine::new(&config));
+    let mut store = theirs::Store::new(&engine, ());
+    let number = FieldType::new(Mutability::Var, StorageType::ValType(ValType::I32));
+    let reference = FieldType::new(Mutability::Var, StorageType::ValType(ValType::Ref(theirs::RefType::ANYREF)));
+    let byte = FieldType::new(Mutability::Var, StorageType::I8);
+    let pair = ours(theirs::StructType::new(&engine, [number.clone(), reference]));
+    let pair = theirs::StructRefPre::new(&mut store, pair);
+    let mut array = |element| theirs::ArrayRefPre::new(&mut store, ArrayType::new(&engine, element));
+    let (bytes, numbers) = (array(byte), array(number));
+    let null = [theirs::Val::I32(1), theirs::Val::AnyRef(None)];
+    let inner = ours(theirs::StructRef::new(&mut store, &pair, &null)).to_anyref();
+    let outer = [theirs::Val::I32(7), theirs::Val::AnyRef(Some(inner))];
+    let object = ours(theirs::StructRef::new(&mut store, &pair, &outer));
+    (store, Theirs { pair, bytes, numbers, object })
+}
+
+/// What columns of this crate's work on: the same.
+struct Ours {
+    pair: StructRefPre,
+    bytes: ArrayRefPre,
+    numbers: ArrayRefPre,
+    object: Rooted<StructRef>,
+}
+
+type Pair = (i32, Option<Rooted<AnyRef>>);
+
+fn our_store() -> (Store<()>, Ours) {
+    let mut store = Store::new(&tumulus::store::Engine::default(), ());
     let number = FieldType::new(Mutability::Var, ValType::I32.into());
     let reference = FieldType::new(Mutability::Var, RefType::ANYREF.into());
-    our_type(store, StructType::new([number, reference]))
+    let byte = FieldType::new(Mutability::Var, StorageType::I8);
+    let types =
+        [StructType::new([number, reference]).into(), ArrayType::new(byte).into(), ArrayType::new(number).into()];
+    let [pair, bytes, numbers] = types
+        .map(|ty: tumulus::types::CompositeType| ours(store.engine().types().register(vec![SubType::new(ty)])).get(0));
+    let pair = ours(StructRefPre::new(&mut store, &pair));
+    let [bytes, numbers] = [bytes, numbers].map(|ty| ours(ArrayRefPre::new(&mut store, &ty)));
+    let inner = ours(StructRef::new(&mut store, &pair, &[Val::I32(1), Val::AnyRef(None)]));
+    let object = ours(StructRef::new(&mut store, &pair, &[Val::I32(7), inner.to_anyref().into()]));
+    (store, Ours { pair, bytes, numbers, object })
 }
 
-fn our_type(store: &Store<()>, ty: impl Into<tumulus::types::CompositeType>) -> RegisteredType {
-    ours(store.engine().types().register(vec![SubType::new(ty.into())])).get(0)
+/// A heap without a store, and the same in it.
+struct Raw {
+    heap: GcHeap,
+    pair: Arc<ObjectType>,
+    bytes: Arc<ObjectType>,
+    /// A pair, which is the root.
+    object: [u32; 1],
 }
 
-/// A heap without a store, with the same types.
-fn our_heap() -> (GcHeap, Arc<ObjectType>, Arc<ObjectType>) {
-    let (store, pair, bytes) = our_store();
-    let engine = store.engine();
-    let object = |ty: &RegisteredType| engine.object_type(ty).expect("a type with objects");
-    let (pair, bytes) = (object(pair.ty()), object(bytes.ty()));
+fn our_heap() -> Raw {
+    let (store, Ours { pair, bytes, .. }) = our_store();
+    let object_type = |ty: &RegisteredType| store.engine().object_type(ty).expect("a type with objects");
+    let (pair, bytes) = (object_type(pair.ty()), object_type(bytes.ty()));
     let collector = tumulus::collector::BuiltinCollector::default().create();
     let creator = Arc::new(tumulus::memory::MappedMemoryCreator::default());
     let mut heap = ours(GcHeap::new(HeapConfig::default(), collector, creator));
     heap.register_type(&pair);
     heap.register_type(&bytes);
-    (heap, pair, bytes)
+    let mut object = [0];
+    object[0] = ours(heap.allocate_struct(&pair, &mut object)).get();
+    Raw { heap, pair, bytes, object }
 }
 
-/// The same operations in each of so many scopes of Wasmtime's.
-fn in_their_scopes(
-    store: &mut theirs::Store<()>,
-    mut operation: impl FnMut(&mut theirs::RootScope<&mut theirs::Store<()>>),
-) {
-    for _ in 0..SCOPES {
-        let mut scope = theirs::RootScope::new(&mut *store);
-        for _ in 0..OPERATIONS {
-            operation(&mut scope);
+/// Operations without a scope.
+fn plain(name: &'static str, mut operation: impl FnMut() + 'static) -> Column {
+    let run = move || {
+        for _ in 0..SCOPES * OPERATIONS {
+            operation();
         }
-    }
+    };
+    (name, Box::new(run))
 }
 
-/// The same operations in each of so many scopes of this crate's.
-fn in_our_scopes(store: &mut Store<()>, mut operation: impl FnMut(&mut RootScope<&mut Store<()>>)) {
-    for _ in 0..SCOPES {
-        let mut scope = RootScope::new(&mut *store);
-        for _ in 0..OPERATIONS {
-            operation(&mut scope);
+/// Operations in Wasmtime's scopes, with what was prepared for them.
+fn wasmtime<P: 'static>(
+    prepare: impl FnOnce(&mut theirs::Store<()>, Theirs) -> P,
+    mut operation: impl FnMut(&mut theirs::RootScope<&mut theirs::Store<()>>, &P) + 'static,
+) -> Column {
+    let (mut store, known) = their_store();
+    let prepared = prepare(&mut store, known);
+    let run = move || {
+        for _ in 0..SCOPES {
+            let mut scope = theirs::RootScope::new(&mut store);
+            for _ in 0..OPERATIONS {
+                operation(&mut scope, &prepared);
+            }
         }
-    }
+    };
+    ("Wasmtime", Box::new(run))
 }
 
-fn in_no_scope(mut operation: impl FnMut()) {
-    for _ in 0..SCOPES * OPERATIONS {
-        operation();
-    }
+/// The same in this crate's scopes.
+fn scoped<P: 'static>(
+    name: &'static str,
+    prepare: impl FnOnce(&mut Store<()>, Ours) -> P,
+    mut operation: impl FnMut(&mut RootScope<&mut Store<()>>, &P) + 'static,
+) -> Column {
+    let (mut store, known) = our_store();
+    let prepared = prepare(&mut store, known);
+    let run = move || {
+        for _ in 0..SCOPES {
+            let mut scope = RootScope::new(&mut store);
+            for _ in 0..OPERATIONS {
+                operation(&mut scope, &prepared);
+            }
+        }
+    };
+    (name, Box::new(run))
 }
 
-fn rows() -> wasmtime::Result<Vec<Row<'static>>> {
-    Ok(vec![
-        struct_new()?,
-        field_get()?,
-        ref_get()?,
-        field_set()?,
-        ref_set()?,
-        bytes_from_slice()?,
-        numbers_from_slice()?,
-        extern_new()?,
-        owned_root()?,
-        scoped_root()?,
-        call()?,
-    ])
+/// The same on a branded reference to an object.
+fn branded<P: 'static>(
+    prepare: impl FnOnce(&Ours) -> P,
+    mut operation: impl for<'b> FnMut(&mut BrandedHeap<'b>, Branded<'b, StructRef>, &P) + 'static,
+) -> Column {
+    let (mut store, known) = our_store();
+    let prepared = prepare(&known);
+    let run = move || {
+        BrandedHeap::enter(&mut store, |heap| {
+            let object = ours(heap.unroot(&known.object));
+            for _ in 0..SCOPES * OPERATIONS {
+                operation(heap, black_box(object), &prepared);
+            }
+        });
+    };
+    ("branded", Box::new(run))
 }
 
-fn struct_new() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let pre = theirs::StructRefPre::new(&mut store, ty);
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            let fields = [theirs::Val::I32(7), theirs::Val::AnyRef(None)];
-            black_box(theirs::StructRef::new(scope, &pre, black_box(&fields)).unwrap());
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            let fields = [Val::I32(7), Val::AnyRef(None)];
-            black_box(ours(StructRef::new(scope, &pre, black_box(&fields))));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let cells = ours(pre.typed::<(i32, Option<Rooted<AnyRef>>)>());
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(cells.create(scope, black_box((7, None)))));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let cells = ours(pre.typed::<(i32, Option<Rooted<AnyRef>>)>());
+/// The same with the calls of the heap.
+fn raw(mut operation: impl FnMut(&mut Raw) + 'static) -> Column {
+    let mut heap = our_heap();
+    plain("raw", move || operation(&mut heap))
+}
+
+fn row<const N: usize>(name: &'static str, columns: [Column; N]) -> Row {
+    Row { name, columns: columns.into() }
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = vec![struct_new()];
+    rows.extend(access());
+    rows.extend([bytes_from_slice(), numbers_from_slice(), extern_new(), owned_root(), scoped_root(), call()]);
+    rows
+}
+
+fn struct_new() -> Row {
+    let (mut store, known) = our_store();
+    let cells = ours(known.pair.typed::<Pair>());
     let branded = move || {
         let mut left = SCOPES * OPERATIONS;
         while left > 0 {
@@ -196,7 +248,7 @@ fn struct_new() -> wasmtime::Result<Row<'static>> {
                 while left > 0
                     && let Some(cell) = ours(heap.create(&cells, black_box((7, None))))
                 {
-                    black_box(cell);
+                    keep(cell);
                     left -= 1;
                 }
             });
@@ -205,454 +257,286 @@ fn struct_new() -> wasmtime::Result<Row<'static>> {
             }
         }
     };
-    let (mut heap, pair, _) = our_heap();
-    let mut roots = [0_u32];
-    let raw = move || {
-        in_no_scope(|| {
-            let at = ours(heap.allocate_struct(&pair, &mut roots)).get();
-            ours(heap.store(at, 4, black_box(7_i32).to_le_bytes()));
-            ours(heap.store(at, 8, black_box(0_u32).to_le_bytes()));
-            black_box(at);
-        });
-    };
-    Ok(Row {
-        name: "struct of two fields",
-        columns: vec![
-            ("Wasmtime", Box::new(wasmtime)),
-            ("checked", Box::new(checked)),
-            ("typed", Box::new(typed)),
-            ("branded", Box::new(branded)),
-            ("raw", Box::new(raw)),
+    let wasmtime = wasmtime(
+        |_, known| known.pair,
+        |scope, pair| {
+            let fields = [theirs::Val::I32(7), theirs::Val::AnyRef(None)];
+            keep(ours(theirs::StructRef::new(scope, pair, black_box(&fields))));
+        },
+    );
+    let checked = scoped(
+        "checked",
+        |_, known| known.pair,
+        |scope, pair| {
+            let fields = [Val::I32(7), Val::AnyRef(None)];
+            keep(ours(StructRef::new(scope, pair, black_box(&fields))));
+        },
+    );
+    let typed = scoped(
+        "typed",
+        |_, known| ours(known.pair.typed::<Pair>()),
+        |scope, cells| keep(ours(cells.create(scope, black_box((7, None))))),
+    );
+    let raw = raw(|Raw { heap, pair, object, .. }| {
+        let at = ours(heap.allocate_struct(pair, object)).get();
+        ours(heap.store(at, 4, black_box(7_i32).to_le_bytes()));
+        ours(heap.store(at, 8, black_box(0_u32).to_le_bytes()));
+        keep(at);
+    });
+    row("struct of two fields", [wasmtime, checked, typed, ("branded", Box::new(branded)), raw])
+}
+
+/// Fields read and written.
+fn access() -> [Row; 4] {
+    let number = |known: &Ours| ours(known.pair.field::<i32>(0));
+    let reference = |known: &Ours| ours(known.pair.field::<Option<Rooted<AnyRef>>>(1));
+    let their_ref = |object: &theirs::Rooted<theirs::StructRef>| theirs::Val::AnyRef(Some(object.to_anyref()));
+    let read_number = row(
+        "read a number",
+        [
+            wasmtime(|_, known| known.object, |scope, object| keep(black_box(object).field(scope, 0))),
+            scoped(
+                "checked",
+                |_, known| known.object,
+                |scope, object| {
+                    keep(ours(black_box(object).field(scope, 0)));
+                },
+            ),
+            scoped(
+                "typed",
+                move |_, known| (known.object, number(&known)),
+                |scope, (object, field)| {
+                    keep(ours(field.get(scope, black_box(object))));
+                },
+            ),
+            branded(number, |heap, object, field| keep(ours(heap.get(field, object)))),
+            raw(|Raw { heap, object, .. }| keep(ours(heap.load::<4>(black_box(object[0]), 4)))),
         ],
-    })
-}
-
-fn their_object(
-    store: &mut theirs::Store<()>,
-    ty: theirs::StructType,
-) -> wasmtime::Result<theirs::Rooted<theirs::StructRef>> {
-    let pre = theirs::StructRefPre::new(&mut *store, ty);
-    let inner = theirs::StructRef::new(&mut *store, &pre, &[theirs::Val::I32(1), theirs::Val::AnyRef(None)])?;
-    let inner = theirs::Val::AnyRef(Some(inner.to_anyref()));
-    theirs::StructRef::new(&mut *store, &pre, &[theirs::Val::I32(7), inner])
-}
-
-fn our_object(store: &mut Store<()>, pre: &StructRefPre) -> Rooted<StructRef> {
-    let inner = ours(StructRef::new(&mut *store, pre, &[Val::I32(1), Val::AnyRef(None)]));
-    ours(StructRef::new(store, pre, &[Val::I32(7), inner.to_anyref().into()]))
-}
-
-fn raw_object(heap: &mut GcHeap, pair: &ObjectType) -> u32 {
-    let mut roots = [0_u32];
-    roots[0] = ours(heap.allocate_struct(pair, &mut roots)).get();
-    let at = ours(heap.allocate_struct(pair, &mut roots)).get();
-    ours(heap.store(at, 4, 7_i32.to_le_bytes()));
-    ours(heap.write_ref(at, 8, roots[0]));
-    at
-}
-
-fn field_get() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let object = their_object(&mut store, ty)?;
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            black_box(black_box(&object).field(scope, 0).unwrap());
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(black_box(&object).field(scope, 0)));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<i32>(0));
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(field.get(scope, black_box(&object))));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<i32>(0));
-    let branded = move || {
-        BrandedHeap::enter(&mut store, |heap| {
-            let object = ours(heap.unroot(&object));
-            in_no_scope(|| {
-                black_box(ours(heap.get(&field, black_box(object))));
-            });
-        });
-    };
-    let (mut heap, pair, _) = our_heap();
-    let object = raw_object(&mut heap, &pair);
-    let raw = move || {
-        in_no_scope(|| {
-            black_box(ours(heap.load::<4>(black_box(object), 4)));
-        });
-    };
-    Ok(Row {
-        name: "read a number",
-        columns: vec![
-            ("Wasmtime", Box::new(wasmtime)),
-            ("checked", Box::new(checked)),
-            ("typed", Box::new(typed)),
-            ("branded", Box::new(branded)),
-            ("raw", Box::new(raw)),
+    );
+    let read_reference = row(
+        "read a reference",
+        [
+            wasmtime(|_, known| known.object, |scope, object| keep(black_box(object).field(scope, 1))),
+            scoped(
+                "checked",
+                |_, known| known.object,
+                |scope, object| {
+                    keep(ours(black_box(object).field(scope, 1)));
+                },
+            ),
+            scoped(
+                "typed",
+                move |_, known| (known.object, reference(&known)),
+                |scope, (object, field)| {
+                    keep(ours(field.get(scope, black_box(object))));
+                },
+            ),
+            branded(reference, |heap, object, field| keep(ours(heap.get(field, object)))),
+            raw(|Raw { heap, object, .. }| keep(ours(heap.read_ref(black_box(object[0]), 8)))),
         ],
-    })
-}
-
-fn ref_get() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let object = their_object(&mut store, ty)?;
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            black_box(black_box(&object).field(scope, 1).unwrap());
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(black_box(&object).field(scope, 1)));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<Option<Rooted<AnyRef>>>(1));
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(field.get(scope, black_box(&object))));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<Option<Rooted<AnyRef>>>(1));
-    let branded = move || {
-        BrandedHeap::enter(&mut store, |heap| {
-            let object = ours(heap.unroot(&object));
-            in_no_scope(|| {
-                black_box(ours(heap.get(&field, black_box(object))));
-            });
-        });
-    };
-    let (mut heap, pair, _) = our_heap();
-    let object = raw_object(&mut heap, &pair);
-    let raw = move || {
-        in_no_scope(|| {
-            black_box(ours(heap.read_ref(black_box(object), 8)));
-        });
-    };
-    Ok(Row {
-        name: "read a reference",
-        columns: vec![
-            ("Wasmtime", Box::new(wasmtime)),
-            ("checked", Box::new(checked)),
-            ("typed", Box::new(typed)),
-            ("branded", Box::new(branded)),
-            ("raw", Box::new(raw)),
+    );
+    let write_number = row(
+        "write a number",
+        [
+            wasmtime(
+                |_, known| known.object,
+                |scope, object| {
+                    ours(black_box(object).set_field(scope, 0, black_box(theirs::Val::I32(5))));
+                },
+            ),
+            scoped(
+                "checked",
+                |_, known| known.object,
+                |scope, object| {
+                    ours(black_box(object).set_field(scope, 0, black_box(Val::I32(5))));
+                },
+            ),
+            scoped(
+                "typed",
+                move |_, known| (known.object, number(&known)),
+                |scope, (object, field)| {
+                    ours(field.set(scope, black_box(object), black_box(5)));
+                },
+            ),
+            branded(number, |heap, object, field| ours(heap.set(field, object, black_box(5)))),
+            raw(|Raw { heap, object, .. }| ours(heap.store(black_box(object[0]), 4, black_box(5_i32).to_le_bytes()))),
         ],
-    })
-}
-
-fn field_set() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let object = their_object(&mut store, ty)?;
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            black_box(&object).set_field(scope, 0, black_box(theirs::Val::I32(5))).unwrap();
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            ours(black_box(&object).set_field(scope, 0, black_box(Val::I32(5))));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<i32>(0));
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            ours(field.set(scope, black_box(&object), black_box(5)));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<i32>(0));
-    let branded = move || {
-        BrandedHeap::enter(&mut store, |heap| {
-            let object = ours(heap.unroot(&object));
-            in_no_scope(|| {
-                ours(heap.set(&field, black_box(object), black_box(5)));
-            });
-        });
-    };
-    let (mut heap, pair, _) = our_heap();
-    let object = raw_object(&mut heap, &pair);
-    let raw = move || {
-        in_no_scope(|| {
-            ours(heap.store(black_box(object), 4, black_box(5_i32).to_le_bytes()));
-        });
-    };
-    Ok(Row {
-        name: "write a number",
-        columns: vec![
-            ("Wasmtime", Box::new(wasmtime)),
-            ("checked", Box::new(checked)),
-            ("typed", Box::new(typed)),
-            ("branded", Box::new(branded)),
-            ("raw", Box::new(raw)),
+    );
+    let write_reference = row(
+        "write a reference",
+        [
+            wasmtime(
+                |_, known| known.object,
+                move |scope, object| {
+                    ours(black_box(object).set_field(scope, 1, black_box(their_ref(object))));
+                },
+            ),
+            scoped(
+                "checked",
+                |_, known| known.object,
+                |scope, object| {
+                    ours(black_box(object).set_field(scope, 1, black_box(object.to_anyref().into())));
+                },
+            ),
+            scoped(
+                "typed",
+                move |_, known| (known.object, reference(&known)),
+                |scope, (object, field)| {
+                    ours(field.set(scope, black_box(object), black_box(Some(object.to_anyref()))));
+                },
+            ),
+            branded(reference, |heap, object, field| {
+                ours(heap.set(field, object, black_box(Some(object.to_anyref()))));
+            }),
+            raw(|Raw { heap, object, .. }| ours(heap.write_ref(black_box(object[0]), 8, black_box(object[0])))),
         ],
-    })
+    );
+    [read_number, read_reference, write_number, write_reference]
 }
 
-fn ref_set() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let object = their_object(&mut store, ty)?;
-    let wasmtime = move || {
-        let value = theirs::Val::AnyRef(Some(object.to_anyref()));
-        in_their_scopes(&mut store, |scope| {
-            black_box(&object).set_field(scope, 1, black_box(value)).unwrap();
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            ours(black_box(&object).set_field(scope, 1, black_box(object.to_anyref().into())));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<Option<Rooted<AnyRef>>>(1));
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            ours(field.set(scope, black_box(&object), black_box(Some(object.to_anyref()))));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let field = ours(pre.field::<Option<Rooted<AnyRef>>>(1));
-    let branded = move || {
-        BrandedHeap::enter(&mut store, |heap| {
-            let object = ours(heap.unroot(&object));
-            in_no_scope(|| {
-                ours(heap.set(&field, black_box(object), black_box(Some(object.to_anyref()))));
-            });
-        });
-    };
-    let (mut heap, pair, _) = our_heap();
-    let object = raw_object(&mut heap, &pair);
-    let raw = move || {
-        in_no_scope(|| {
-            ours(heap.write_ref(black_box(object), 8, black_box(object)));
-        });
-    };
-    Ok(Row {
-        name: "write a reference",
-        columns: vec![
-            ("Wasmtime", Box::new(wasmtime)),
-            ("checked", Box::new(checked)),
-            ("typed", Box::new(typed)),
-            ("branded", Box::new(branded)),
-            ("raw", Box::new(raw)),
+fn bytes_from_slice() -> Row {
+    let source = || (0..=u8::MAX).cycle().take(ARRAY_BYTES).collect::<Vec<u8>>();
+    let layout = |ty: &ObjectType| *ty.as_array().expect("an array type");
+    let bytes = source();
+    row(
+        "array of 1 KiB from bytes",
+        [
+            wasmtime(
+                move |_, known| (known.bytes, source()),
+                |scope, (ty, bytes)| {
+                    keep(ours(theirs::ArrayRef::new_from_i8_slice(scope, ty, black_box(bytes))));
+                },
+            ),
+            scoped(
+                "typed",
+                move |_, known| (known.bytes, source()),
+                |scope, (ty, bytes)| {
+                    keep(ours(ArrayRef::from_slice(scope, ty, black_box(bytes))));
+                },
+            ),
+            raw(move |Raw { heap, bytes: ty, object, .. }| {
+                let at = ours(heap.allocate_array(ty, ARRAY_BYTES as u32, object)).get();
+                ours(heap.array_bytes_mut(&layout(ty), at)).copy_from_slice(black_box(&bytes));
+                keep(at);
+            }),
         ],
-    })
-}
-
-fn bytes_from_slice() -> wasmtime::Result<Row<'static>> {
-    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(ARRAY_BYTES).collect();
-    let (mut store, _, ty) = their_store()?;
-    let pre = theirs::ArrayRefPre::new(&mut store, ty);
-    let source = bytes.clone();
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            black_box(theirs::ArrayRef::new_from_i8_slice(scope, &pre, black_box(&source)).unwrap());
-        });
-    };
-    let (mut store, _, pre) = our_store();
-    let source = bytes.clone();
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(ArrayRef::from_slice(scope, &pre, black_box(&source))));
-        });
-    };
-    let (mut heap, _, ty) = our_heap();
-    let layout = *ty.as_array().expect("an array type");
-    let mut roots = [0_u32];
-    let raw = move || {
-        in_no_scope(|| {
-            let at = ours(heap.allocate_array(&ty, ARRAY_BYTES as u32, &mut roots)).get();
-            ours(heap.array_bytes_mut(&layout, at)).copy_from_slice(black_box(&bytes));
-            black_box(at);
-        });
-    };
-    Ok(Row {
-        name: "array of 1 KiB from bytes",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("typed", Box::new(typed)), ("raw", Box::new(raw))],
-    })
+    )
 }
 
 /// Wasmtime takes elements of other types than `i8` as values.
-fn numbers_from_slice() -> wasmtime::Result<Row<'static>> {
-    let numbers: Vec<i32> = (0..).take(ARRAY_BYTES / 4).collect();
-    let (mut store, ..) = their_store()?;
-    let number = theirs::StorageType::ValType(theirs::ValType::I32);
-    let ty = theirs::ArrayType::new(store.engine(), theirs::FieldType::new(theirs::Mutability::Var, number));
-    let pre = theirs::ArrayRefPre::new(&mut store, ty);
-    let source = numbers.clone();
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            let values: Vec<_> = black_box(&source).iter().map(|&number| theirs::Val::I32(number)).collect();
-            black_box(theirs::ArrayRef::new_fixed(scope, &pre, &values).unwrap());
-        });
-    };
-    let (mut store, ..) = our_store();
-    let ty = our_type(&store, ArrayType::new(FieldType::new(Mutability::Var, ValType::I32.into())));
-    let pre = ours(ArrayRefPre::new(&mut store, &ty));
-    let source = numbers.clone();
-    let typed = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(ArrayRef::from_slice(scope, &pre, black_box(&source))));
-        });
-    };
-    let (mut store, ..) = our_store();
-    let ty = our_type(&store, ArrayType::new(FieldType::new(Mutability::Var, ValType::I32.into())));
-    let pre = ours(ArrayRefPre::new(&mut store, &ty));
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            let values: Vec<_> = black_box(&numbers).iter().map(|&number| Val::I32(number)).collect();
-            black_box(ours(ArrayRef::new_fixed(scope, &pre, &values)));
-        });
-    };
-    Ok(Row {
-        name: "array of 256 i32 from numbers",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("typed", Box::new(typed))],
-    })
+fn numbers_from_slice() -> Row {
+    let source = || (0..).take(ARRAY_BYTES / 4).collect::<Vec<i32>>();
+    row(
+        "array of 256 i32 from numbers",
+        [
+            wasmtime(
+                move |_, known| (known.numbers, source()),
+                |scope, (ty, numbers)| {
+                    let values: Vec<_> = black_box(numbers).iter().map(|&number| theirs::Val::I32(number)).collect();
+                    keep(ours(theirs::ArrayRef::new_fixed(scope, ty, &values)));
+                },
+            ),
+            scoped(
+                "checked",
+                move |_, known| (known.numbers, source()),
+                |scope, (ty, numbers)| {
+                    let values: Vec<_> = black_box(numbers).iter().map(|&number| Val::I32(number)).collect();
+                    keep(ours(ArrayRef::new_fixed(scope, ty, &values)));
+                },
+            ),
+            scoped(
+                "typed",
+                move |_, known| (known.numbers, source()),
+                |scope, (ty, numbers)| {
+                    keep(ours(ArrayRef::from_slice(scope, ty, black_box(numbers))));
+                },
+            ),
+        ],
+    )
 }
 
-fn extern_new() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ..) = their_store()?;
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            black_box(theirs::ExternRef::new(scope, black_box(7_u64)).unwrap());
-        });
-    };
-    let (mut store, ..) = our_store();
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            black_box(ours(ExternRef::new(scope, black_box(7_u64))));
-        });
-    };
-    let (mut heap, ..) = our_heap();
-    let mut roots = [0_u32];
-    let raw = move || {
-        in_no_scope(|| {
-            black_box(ours(heap.allocate_extern(Box::new(black_box(7_u64)), &mut roots)));
-            if heap.has_dead_payloads() {
-                drop(heap.take_dead_payloads());
-            }
-        });
-    };
-    Ok(Row {
-        name: "externref",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("raw", Box::new(raw))],
-    })
+fn extern_new() -> Row {
+    row(
+        "externref",
+        [
+            wasmtime(|_, _| (), |scope, ()| keep(ours(theirs::ExternRef::new(scope, black_box(7_u64))))),
+            scoped("checked", |_, _| (), |scope, ()| keep(ours(ExternRef::new(scope, black_box(7_u64))))),
+            raw(|Raw { heap, object, .. }| {
+                keep(ours(heap.allocate_extern(Box::new(black_box(7_u64)), object)));
+                if heap.has_dead_payloads() {
+                    drop(heap.take_dead_payloads());
+                }
+            }),
+        ],
+    )
 }
 
-fn owned_root() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let object = their_object(&mut store, ty)?;
-    let wasmtime = move || {
-        in_their_scopes(&mut store, |scope| {
-            drop(black_box(black_box(&object).to_owned_rooted(scope).unwrap()));
-        });
-    };
-    let (mut store, pre, _) = our_store();
-    let object = our_object(&mut store, &pre);
-    let checked = move || {
-        in_our_scopes(&mut store, |scope| {
-            drop(black_box(ours(black_box(&object).to_owned_rooted(scope))));
-        });
-    };
-    Ok(Row {
-        name: "owned root made and dropped",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked))],
-    })
+fn owned_root() -> Row {
+    row(
+        "owned root made and dropped",
+        [
+            wasmtime(
+                |_, known| known.object,
+                |scope, object| {
+                    keep(ours(black_box(object).to_owned_rooted(scope)));
+                },
+            ),
+            scoped(
+                "checked",
+                |_, known| known.object,
+                |scope, object| {
+                    keep(ours(black_box(object).to_owned_rooted(scope)));
+                },
+            ),
+        ],
+    )
 }
 
-fn scoped_root() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ty, _) = their_store()?;
-    let object = their_object(&mut store, ty)?.to_owned_rooted(&mut store)?;
-    let wasmtime = move || {
-        for _ in 0..SCOPES * OPERATIONS {
-            let mut scope = theirs::RootScope::new(&mut store);
-            black_box(black_box(&object).to_rooted(&mut scope));
-        }
-    };
-    let (mut store, pre, _) = our_store();
-    let object = ours(our_object(&mut store, &pre).to_owned_rooted(&mut store));
-    let checked = move || {
-        for _ in 0..SCOPES * OPERATIONS {
-            let mut scope = RootScope::new(&mut store);
-            black_box(ours(black_box(&object).to_rooted(&mut scope)));
-        }
-    };
-    let (mut store, pre, _) = our_store();
-    let object = ours(our_object(&mut store, &pre).to_owned_rooted(&mut store));
-    let branded = move || {
-        for _ in 0..SCOPES * OPERATIONS {
-            BrandedHeap::enter(&mut store, |heap| {
-                black_box(ours(heap.unroot_owned(black_box(&object))));
-            });
-        }
-    };
-    Ok(Row {
-        name: "scope with one root",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("branded", Box::new(branded))],
-    })
+fn scoped_root() -> Row {
+    let (mut store, known) = their_store();
+    let object = ours(known.object.to_owned_rooted(&mut store));
+    let wasmtime = plain("Wasmtime", move || {
+        let mut scope = theirs::RootScope::new(&mut store);
+        keep(black_box(&object).to_rooted(&mut scope));
+    });
+    let (mut store, known) = our_store();
+    let object = ours(known.object.to_owned_rooted(&mut store));
+    let checked = plain("checked", move || {
+        let mut scope = RootScope::new(&mut store);
+        keep(ours(black_box(&object).to_rooted(&mut scope)));
+    });
+    let (mut store, known) = our_store();
+    let object = ours(known.object.to_owned_rooted(&mut store));
+    let branded = plain("branded", move || {
+        BrandedHeap::enter(&mut store, |heap| keep(ours(heap.unroot_owned(black_box(&object)))));
+    });
+    row("scope with one root", [wasmtime, checked, branded])
 }
 
 const IDENTITY: &str = r#"(module (func (export "same") (param i32) (result i32) local.get 0))"#;
 
-fn call() -> wasmtime::Result<Row<'static>> {
-    let (mut store, ..) = their_store()?;
-    let module = theirs::Module::new(store.engine(), IDENTITY)?;
-    let instance = theirs::Instance::new(&mut store, &module, &[])?;
-    let func = instance.get_typed_func::<i32, i32>(&mut store, "same")?;
-    let wasmtime = move || {
-        in_no_scope(|| {
-            black_box(func.call(&mut store, black_box(7)).unwrap());
-        });
-    };
-    let (mut store, ..) = our_store();
+fn our_func() -> (Store<()>, Func) {
+    let (mut store, _) = our_store();
     let module = ours(tumulus::wasm::Module::new(store.engine(), IDENTITY));
     let instance = ours(tumulus::wasm::Instance::new(&mut store, &module, &[]));
     let func = instance.get_func(&mut store, "same").expect("the module exports it");
-    let (mut checked_store, checked_func) = (store, func);
-    let checked = move || {
-        in_no_scope(|| {
-            let mut results = [Val::I32(0)];
-            ours(checked_func.call(&mut checked_store, &[Val::I32(black_box(7))], &mut results));
-            black_box(results);
-        });
-    };
-    let (mut store, ..) = our_store();
-    let module = ours(tumulus::wasm::Module::new(store.engine(), IDENTITY));
-    let instance = ours(tumulus::wasm::Instance::new(&mut store, &module, &[]));
-    let func = instance.get_func(&mut store, "same").expect("the module exports it");
+    (store, func)
+}
+
+fn call() -> Row {
+    let (mut store, _) = their_store();
+    let module = ours(theirs::Module::new(store.engine(), IDENTITY));
+    let instance = ours(theirs::Instance::new(&mut store, &module, &[]));
+    let func = ours(instance.get_typed_func::<i32, i32>(&mut store, "same"));
+    let wasmtime = plain("Wasmtime", move || keep(ours(func.call(&mut store, black_box(7)))));
+    let (mut store, func) = our_func();
+    let checked = plain("checked", move || {
+        let mut results = [Val::I32(0)];
+        ours(func.call(&mut store, &[Val::I32(black_box(7))], &mut results));
+        keep(results);
+    });
+    let (mut store, func) = our_func();
     let func = ours(func.typed::<i32, i32>(&store));
-    let typed = move || {
-        in_no_scope(|| {
-            black_box(ours(func.call(&mut store, black_box(7))));
-        });
-    };
-    Ok(Row {
-        name: "call of a guest function",
-        columns: vec![("Wasmtime", Box::new(wasmtime)), ("checked", Box::new(checked)), ("typed", Box::new(typed))],
-    })
+    let typed = plain("typed", move || keep(ours(func.call(&mut store, black_box(7)))));
+    row("call of a guest function", [wasmtime, checked, typed])
 }

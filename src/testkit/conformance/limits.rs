@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Case, KIB, MIB, Subject, To};
+use crate::collector::Pacer;
 use crate::error::{OutOfMemory, OutOfMemoryKind};
 use crate::memory::{Growth, Limiter, ResourceLimiter};
 use crate::testkit::settings::{Bytes, Settings};
 use crate::testkit::world::{BYTES, REFS};
-use crate::testkit::{Fixture, Numbers};
+use crate::testkit::{Fixture, Numbers, Tally};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("a heap grows alike on every kind of memory", To::All, growth),
@@ -18,6 +19,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("the room of the dead is used again, whatever their sizes", To::Collecting, reuse),
     Case::new("memory is flat over many collections (R19, A22)", To::Collecting, flat),
     Case::new("a heap of 64 KiB is of use", To::All, smallest),
+    Case::new("what host values hold outside is paced like the heap's own bytes", To::Collecting, external),
 ];
 
 fn growth(subject: &Subject<'_>) {
@@ -181,5 +183,21 @@ fn smallest(subject: &Subject<'_>) {
             }
             fixture.verify();
         }
+    }
+}
+
+/// Small objects that hold much: the heap would have room for them all.
+fn external(subject: &Subject<'_>) {
+    for held in [64 * KIB, MIB] {
+        let mut fixture = subject.fixture(64 * MIB);
+        let tally = Tally::default();
+        let mut held_max = 0;
+        for _ in 0..(1 << 30) / held {
+            let new = fixture.heap.allocate_extern_holding(tally.payload().1, held, &mut fixture.roots);
+            new.expect("room");
+            drop(fixture.heap.take_dead_payloads());
+            held_max = held_max.max(fixture.heap.stats().external_bytes);
+        }
+        assert!(held_max <= 2 * Pacer::GROWN_MIN, "{held_max} bytes held by the dead");
     }
 }

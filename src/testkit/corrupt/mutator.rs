@@ -137,7 +137,8 @@ impl Attacker {
             | Op::RemoveEphemeron { .. }
             | Op::ClearEphemerons { .. }
             | Op::Register { .. }
-            | Op::Finalize { .. } => self.weak(op),
+            | Op::Finalize { .. }
+            | Op::Unregister { .. } => self.weak(op),
         }
     }
 
@@ -298,6 +299,10 @@ impl Attacker {
                 let taken = self.heap.take_finalizable().map(|taken| taken.map(|(_, raw)| raw));
                 let taken = taken.or_else(|error| told(error.into()))?;
                 self.set_root(into, taken.unwrap_or(0));
+            }
+            Op::Unregister { registration } => {
+                // Whether there is such a registration or not.
+                self.heap.unregister_finalizer(registration.into());
             }
             _ => {}
         }

@@ -92,6 +92,8 @@ pub enum Op {
     Register { object: u8 },
     /// Takes an object that is to be finalised into a root.
     Finalize { into: u8 },
+    /// Takes back one of the registrations whose objects were not found dead.
+    Unregister { registration: u8 },
 }
 
 /// Which operation an [`Op`] is, without its numbers.
@@ -159,11 +161,13 @@ pub enum OpKind {
     Register,
     /// [`Op::Finalize`]
     Finalize,
+    /// [`Op::Unregister`]
+    Unregister,
 }
 
 impl OpKind {
     /// All kinds.
-    pub const ALL: [OpKind; 31] = [
+    pub const ALL: [OpKind; 32] = [
         OpKind::Struct,
         OpKind::Array,
         OpKind::Extern,
@@ -195,6 +199,7 @@ impl OpKind {
         OpKind::ClearEphemerons,
         OpKind::Register,
         OpKind::Finalize,
+        OpKind::Unregister,
     ];
 
     const fn described(self) -> Described {
@@ -240,6 +245,7 @@ impl OpKind {
             OpKind::ClearEphemerons => ("clear_ephemerons", 1, &[("table", ANY_8)]),
             OpKind::Register => ("register", 3, &[("object", ANY_8)]),
             OpKind::Finalize => ("finalize", 2, &[("into", ANY_8)]),
+            OpKind::Unregister => ("unregister", 1, &[("registration", ANY_8)]),
         };
         Described { name, weight, fields }
     }
@@ -289,6 +295,7 @@ impl Op {
             Op::ClearEphemerons { table } => (OpKind::ClearEphemerons, [n(table), 0, 0, 0, 0]),
             Op::Register { object } => (OpKind::Register, [n(object), 0, 0, 0, 0]),
             Op::Finalize { into } => (OpKind::Finalize, [n(into), 0, 0, 0, 0]),
+            Op::Unregister { registration } => (OpKind::Unregister, [n(registration), 0, 0, 0, 0]),
         }
     }
 
@@ -329,6 +336,7 @@ impl Op {
             OpKind::ClearEphemerons => Op::ClearEphemerons { table: low_8(a) },
             OpKind::Register => Op::Register { object: low_8(a) },
             OpKind::Finalize => Op::Finalize { into: low_8(a) },
+            OpKind::Unregister => Op::Unregister { registration: low_8(a) },
         }
     }
 }

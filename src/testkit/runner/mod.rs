@@ -196,6 +196,7 @@ impl Runner {
                 }
                 Ok(())
             }
+            Op::Unregister { registration } => self.unregister(registration),
         }
     }
 

@@ -114,6 +114,14 @@ impl Runner {
         Ok(())
     }
 
+    pub(super) fn unregister(&mut self, registration: u8) -> Checked {
+        let count = self.model.registered.len().max(1);
+        let Some(&id) = self.model.registered.keys().nth(usize::from(registration) % count) else { return Ok(()) };
+        same("taking back a registration", self.heap.unregister_finalizer(id), true)?;
+        self.model.registered.remove(&id);
+        same("taking it back again", self.heap.unregister_finalizer(id), false)
+    }
+
     /// Takes an object out of the queue; its number and place, if there was one.
     pub(super) fn take_finalizable(&mut self) -> Checked<Option<(Value, u32)>> {
         let taken = done("taking what is to be finalised", self.heap.take_finalizable())?;

@@ -15,7 +15,7 @@ fn holder(heap_type: HeapType) -> Vec<SubType> {
 }
 
 #[test]
-fn indices_are_reused_lowest_first_once_the_last_handle_is_gone() {
+fn l7_indices_are_reused_lowest_first_once_the_last_handle_is_gone() {
     let registry = TypeRegistry::new();
     let first = registry.register(group(3, 0)).expect("valid");
     let second = registry.register(group(2, 1)).expect("valid");
