@@ -172,6 +172,9 @@ pub(super) struct Request<'a> {
     /// The least capacity: at least the minimum, and at least the maximum if the memory is to be shared.
     pub(super) reserved: usize,
     pub(super) guard: usize,
+    /// Whether accesses beyond the size must fail. Not where nobody counts on it: without a guard, and with pages smaller
+    /// than the host's, whose users look at the size themselves.
+    pub(super) exact: bool,
     /// At most as long as the minimum.
     pub(super) image: Option<&'a MemoryImage>,
 }
@@ -193,7 +196,8 @@ impl<'a> Request<'a> {
         if ty.is_shared() && maximum.is_none_or(|maximum| maximum > reserved) {
             return Err(format!("a shared memory, which must not move, with a reservation of {reserved} bytes only"));
         }
-        Ok(Request { minimum, maximum, reserved, guard, image: None })
+        let exact = guard > 0 || ty.page_size() >= super::os::page_size() as u64;
+        Ok(Request { minimum, maximum, reserved, guard, exact, image: None })
     }
 
     /// The same, of a memory that begins with `image`.

@@ -147,7 +147,7 @@ impl MappedMemoryCreator {
     }
 
     fn make(self, request: Request<'_>) -> Result<Box<dyn LinearMemory>, String> {
-        let Request { minimum, maximum, reserved, guard, image } = request;
+        let Request { minimum, maximum, reserved, guard, image, .. } = request;
         let memory = match image {
             None => MappedMemory::new(minimum, maximum, reserved, guard),
             Some(image) => MappedMemory::from_image(image, minimum, maximum, reserved, guard),

@@ -189,12 +189,12 @@ impl PoolMemoryCreator {
 
     /// A memory in a free slot, with the pages of the image if one is asked for.
     fn occupy(&self, request: Request<'_>) -> Result<PoolMemory, String> {
-        let Request { minimum, maximum, image, .. } = request;
-        let pages = self.pool.take(image)?;
+        let maximum = request.maximum;
+        let pages = self.pool.take(request.image)?;
         let byte_limit = maximum.unwrap_or(HOST_LIMIT).min(pages.size());
         // From here on a drop brings the slot back.
         let mut memory = PoolMemory { pages, byte_size: 0, byte_limit, pool: Arc::clone(&self.pool) };
-        memory.prepare(minimum, image).map_err(|error| format!("cannot prepare a slot of the pool: {error}"))?;
+        memory.prepare(&request).map_err(|error| format!("cannot prepare a slot of the pool: {error}"))?;
         Ok(memory)
     }
 }
@@ -209,8 +209,8 @@ impl fmt::Debug for PoolMemoryCreator {
     }
 }
 
-// SAFETY: a memory has a slot to itself, cleaned when it came back, with the minimum accessible and nothing beyond; so
-// its bytes are zero but for the image. The slot is at least as long as the reservation and the guard behind it as the
+// SAFETY: a memory has a slot to itself, cleaned when it came back, with the minimum accessible and nothing beyond, unless
+// nobody counts on that; so its bytes are zero but for the image. The slot is at least as long as the reservation and the guard behind it as the
 // guard that were asked for, or the request is refused.
 unsafe impl MemoryCreator for PoolMemoryCreator {
     fn new_memory(
@@ -303,8 +303,8 @@ struct PoolMemory {
 }
 
 impl PoolMemory {
-    /// Gives a clean slot `image`, or none, and its first size.
-    fn prepare(&mut self, minimum: usize, image: Option<&MemoryImage>) -> io::Result<()> {
+    /// Gives a clean slot the image of the request, or none, and its first size.
+    fn prepare(&mut self, &Request { minimum, image, exact, .. }: &Request<'_>) -> io::Result<()> {
         if !same_image(self.pages.image(), image) {
             if self.pages.image().is_some() {
                 self.pages.renew()?;
@@ -313,7 +313,10 @@ impl PoolMemory {
                 self.pages.map_image(image)?;
             }
         }
-        self.pages.commit_exactly(minimum)?;
+        // Pages that are overwritten when the slot is cleaned stay accessible where that is no harm: to take the access
+        // away and give it back takes longer than all else.
+        let kept = if exact { 0 } else { self.pages.accessible().min(self.pool.config.rewrite_max) };
+        self.pages.commit_exactly(minimum.max(kept))?;
         self.byte_size = minimum;
         Ok(())
     }
@@ -328,7 +331,8 @@ impl Drop for PoolMemory {
 // SAFETY: the base is that of the slot, at the start of a page and never null; the bytes up to the size are accessible,
 // and zero, of the image or written. Nobody else has the slot, and it is not in this value. Only `grow_to` assigns the
 // size, only to grow and only after everything that may fail; the capacity is the slot's size, and the base never
-// moves. What is accessible beyond the size is the rest of its last page, and zero, because slots are cleaned whole.
+// moves. What is accessible beyond the size is the rest of its last page, or was kept so for a memory of which nobody counts
+// on faults there, and zero, because slots are cleaned whole.
 // The guard is that of the pool, which nothing makes accessible.
 unsafe impl LinearMemory for PoolMemory {
     #[inline]
