@@ -56,6 +56,8 @@ impl Pacer {
     pub const GROWN_MIN: u64 = 32 << 20;
     /// Bytes of the host's memory that new host values take before they are looked at: as many as objects take of the heap.
     pub const HOST_BYTES: u64 = Nursery::BYTES;
+    /// Free room that is kept at most after a collection that was asked for.
+    pub const KEPT_WHEN_ASKED: u64 = 12 << 20;
     /// The least that [`Pacing::Fixed`] may ask for.
     pub const FIXED_MIN: u64 = 64 << 10;
 

@@ -8,6 +8,7 @@ use super::{CollectionEvent, GcHeap, HeapConfig, PauseTimes};
 use crate::collector::{Cycle, CycleKind, CycleReport, HeapParts, Pacer, Reason, Request};
 use crate::error::Result;
 use crate::memory::TableSource;
+use crate::space::GRANULE_BYTES;
 use crate::trace::{Budget, Progress, RootSource};
 
 impl GcHeap {
@@ -119,25 +120,27 @@ impl GcHeap {
                 self.counters.full_work_bytes = report.work_bytes();
                 (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
                 self.charged_at_full = self.charged_bytes();
-                self.give_back_free();
+                self.give_back_free(is_asked);
             }
         }
         self.charged_at_cycle = self.charged_bytes();
         self.held_seen = held;
     }
 
-    /// Gives memory back to the host that is free and not needed for what comes next.
-    fn give_back_free(&mut self) {
-        let mut keep = self.pacer.kept_free(&self.counters);
+    /// Gives memory back to the host that is free and not needed for what comes next, or nearly all if that is asked for.
+    fn give_back_free(&mut self, is_asked: bool) {
+        let kept_max = if is_asked { Pacer::KEPT_WHEN_ASKED } else { u64::MAX };
+        let mut keep = self.pacer.kept_free(&self.counters).min(kept_max);
         let mut from = 0;
         while let Some(run) = self.blocks.next_written_free(from) {
             from = run.end;
-            let bytes = u64::from(run.end - run.start);
-            if bytes <= keep {
-                keep -= bytes;
-            } else if self.memory.discard(run.start as usize..run.end as usize) {
-                self.blocks.mark_zero(run);
-                self.stats.discarded_bytes += bytes;
+            // Of a run that is longer than what is to be kept, only the rest goes.
+            let kept = u32::try_from(keep).unwrap_or(u32::MAX).min(run.end - run.start) & !(GRANULE_BYTES - 1);
+            keep -= u64::from(kept);
+            let rest = run.start + kept..run.end;
+            if !rest.is_empty() && self.memory.discard(rest.start as usize..rest.end as usize) {
+                self.stats.discarded_bytes += u64::from(rest.end - rest.start);
+                self.blocks.mark_zero(rest);
             }
         }
     }
