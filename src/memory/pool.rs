@@ -43,6 +43,9 @@ pub struct PoolConfig {
     /// Up to how many accessible bytes a slot that comes back is overwritten, and keeps its pages; the pages of a
     /// larger one are given back to the operating system. Overwriting costs time by the bytes, giving back costs system
     /// calls and a fault for each page that the next memory touches.
+    ///
+    /// Pages that are overwritten also stay accessible, and zero, beyond the size of the next memory, if that asks for no
+    /// guard and has pages smaller than the host's, as a heap does: users of such a memory look at its size themselves.
     pub rewrite_max: usize,
 }
 
