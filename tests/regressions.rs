@@ -306,7 +306,7 @@ fn ids_of_dead_payloads_are_used_again() {
     heap.register_type(&array);
     // So much lives that no collection is due before the ids are used up.
     let mut roots = [0_u32];
-    roots[0] = heap.allocate_array(&array, 64 << 20, &mut roots).unwrap().get();
+    roots[0] = heap.allocate_array(&array, 512 << 20, &mut roots).unwrap().get();
     heap.collect(&mut roots).unwrap();
     for round in 0..4_500_000_u32 {
         heap.allocate_extern(Box::new(()), &mut roots).unwrap_or_else(|error| panic!("payload {round}: {error}"));
