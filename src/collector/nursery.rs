@@ -93,7 +93,7 @@ impl Nursery {
         if self.promotion != Promotion::Moving || before != Promotion::Moving {
             return;
         }
-        // Work of a byte takes about as long as allocating one several times over, in or out of the cache.
+        // A byte of work takes as long as several of allocation do, even where those leave the cache.
         if 10 * work > allocated {
             self.wanted_bytes = (2 * self.wanted_bytes).min(Self::BYTES_MAX);
         } else if 40 * work < allocated {

@@ -113,8 +113,8 @@ mod tests {
     use super::*;
 
     /// A program as its collector sees it: how much it allocates, how much of that is added to old space, how much
-    /// lives at each point. Recorded from `binary_trees` (a long-lived tree, then many short-lived ones; four of it), a cache that
-    /// fills up and is emptied, and a list that only grows; in MiB for each phase.
+    /// lives at each point. Recorded from `binary_trees` (a long-lived tree, then many short-lived ones; four of it), a
+    /// cache that fills up and is emptied, and a list that only grows; in MiB for each phase.
     const TRACES: [&[(u64, u64, u64)]; 3] = [
         &[(128, 64, 64), (1600, 48, 68), (1600, 48, 68), (1600, 48, 68), (1600, 48, 68)],
         &[(100, 60, 60), (100, 60, 120), (50, 20, 4), (200, 2, 4), (100, 60, 60)],

@@ -213,8 +213,8 @@ impl fmt::Debug for PoolMemoryCreator {
 }
 
 // SAFETY: a memory has a slot to itself, cleaned when it came back, with the minimum accessible and nothing beyond, unless
-// nobody counts on that; so its bytes are zero but for the image. The slot is at least as long as the reservation and the guard behind it as the
-// guard that were asked for, or the request is refused.
+// nobody counts on that; so its bytes are zero but for the image. The slot is at least as long as the reservation and the
+// guard behind it as the guard that were asked for, or the request is refused.
 unsafe impl MemoryCreator for PoolMemoryCreator {
     fn new_memory(
         &self,

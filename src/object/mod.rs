@@ -31,7 +31,7 @@ pub use gc_ref::{ArrayKind, ExnKind, ExternKind, StructKind, VMArrayRef, VMExnRe
 pub use header::{VMGcHeader, VMGcKind};
 pub use host_id::HostId;
 pub use layout::{GcArrayLayout, GcField, GcStructLayout, ObjectLayout, ObjectType};
-pub use shape::{ObjectInfo, RefSlots, SmallStruct, decode, decode_small};
+pub use shape::{ObjectInfo, RefSlots, SmallObject, decode, decode_small};
 pub use type_table::{DISPLAY_INLINE, Trace, TypeTable};
 
 /// Every object starts at a multiple of this many bytes and takes a multiple of it.

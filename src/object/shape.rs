@@ -51,9 +51,10 @@ pub fn decode(bytes: &[u8], types: &TypeTable, at: u32) -> Result<ObjectInfo, Co
     Ok(ObjectInfo { header, size, trace, length })
 }
 
-/// A struct whose references are in reach of a number's bits: what most objects are.
+/// An object whose size its type tells and whose references are in reach of a number's bits: what most objects are, structs,
+/// exceptions and extern objects.
 #[derive(Clone, Copy, Debug)]
-pub struct SmallStruct {
+pub struct SmallObject {
     /// The header.
     pub header: VMGcHeader,
     /// Bytes the object takes, a multiple of 8 and at least 8.
@@ -62,17 +63,17 @@ pub struct SmallStruct {
     pub ref_bits: u64,
 }
 
-/// Decodes the object at `at` in the heap's `bytes`, if it is a small struct. What else there may be, [`decode`] tells.
+/// Decodes the object at `at` in the heap's `bytes`, if it is a small one. What else there may be, [`decode`] tells.
 #[inline(always)]
 #[must_use]
-pub fn decode_small(bytes: &[u8], types: &TypeTable, at: u32) -> Option<SmallStruct> {
+pub fn decode_small(bytes: &[u8], types: &TypeTable, at: u32) -> Option<SmallObject> {
     if at == 0 || at & (super::OBJECT_ALIGN - 1) != 0 {
         return None;
     }
     let header = VMGcHeader::from_bits(load_u32(bytes, at as usize)?);
     let trace = types.trace(header)?;
     let fits = trace.shape == Shape::Bitmap && at as usize + trace.size as usize <= bytes.len();
-    fits.then_some(SmallStruct { header, size: trace.size, ref_bits: trace.bits })
+    fits.then_some(SmallObject { header, size: trace.size, ref_bits: trace.bits })
 }
 
 impl ObjectInfo {

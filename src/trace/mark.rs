@@ -10,7 +10,7 @@ use super::work_list::{Task, WorkList};
 use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tracer, WeakEntries, WeakScope};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
-use crate::object::{self, SmallStruct, TypeTable, VMGcHeader};
+use crate::object::{self, SmallObject, TypeTable, VMGcHeader};
 use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, lies_in_line};
 
 /// A trace at work on a heap.
@@ -227,7 +227,7 @@ impl<'a> Marker<'a> {
         if self.marking.left_in_place && self.marking.marked.get(at) {
             return Ok(at);
         }
-        if let Some(SmallStruct { header, size, ref_bits }) = object::decode_small(self.bytes, self.types, at) {
+        if let Some(SmallObject { header, size, ref_bits }) = object::decode_small(self.bytes, self.types, at) {
             let place = self.place(at, size)?;
             if self.is_minor && ref_bits == 0 {
                 return Ok(place);

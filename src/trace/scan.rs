@@ -4,7 +4,7 @@ use super::work_list::{Part, Task, WorkList};
 use super::{Budget, Progress};
 use crate::error::Corruption;
 use crate::memory::prefetch;
-use crate::object::{self, RefSlots, SmallStruct, TypeTable, VMGcHeader};
+use crate::object::{self, RefSlots, SmallObject, TypeTable, VMGcHeader};
 
 /// Objects whose bytes are being fetched while others are scanned: a cache miss takes as long as scanning a few.
 const FETCHING: usize = 8;
@@ -107,7 +107,7 @@ pub(super) trait Scan<'t> {
         match task.part() {
             Part::Words(bits) => return self.scan_words(at, bits.into()),
             Part::Whole => {
-                if let Some(SmallStruct { header, size, ref_bits }) =
+                if let Some(SmallObject { header, size, ref_bits }) =
                     object::decode_small(self.bytes(), self.types(), at)
                 {
                     self.enter(at, header, size, ref_bits != 0)?;

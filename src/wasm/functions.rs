@@ -78,6 +78,7 @@ impl Functions {
     #[inline]
     pub(super) fn code(&self, definitions: &Definitions, index: u32) -> &Code {
         match self.functions.get(index as usize) {
+            // `get_or_init` alone stores what its closure needs, for each call.
             Some(function) => match function.code.get() {
                 Some(code) => code,
                 None => function.code.get_or_init(|| self.translate(definitions, function)),

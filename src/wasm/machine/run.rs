@@ -65,7 +65,7 @@ impl Machine {
             // Another one than before, unless the function called none; the one before if it is done.
             let frame = self.stacks.frames.last().copied().unwrap_or(frame);
             match op {
-                Op::Return | Op::ReturnNum(_) | Op::ReturnRef(_) => {}
+                Op::Return => {}
                 Op::CallFar(..)
                 | Op::CallIndirect(..)
                 | Op::CallRef(..)
