@@ -46,6 +46,15 @@ pub fn store_u32(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
     store(bytes, at, value.to_le_bytes())
 }
 
+/// Whether an object can lie at `at`: it is aligned and not null.
+#[inline(always)]
+#[must_use]
+pub const fn is_place(at: u32) -> bool {
+    // One comparison: bits below the alignment become high ones, and null the highest number.
+    let number = at.rotate_right(OBJECT_ALIGN.ilog2());
+    number.wrapping_sub(1) < u32::MAX / OBJECT_ALIGN
+}
+
 /// `size` rounded up to what an object of that many bytes takes. Saturates far above any heap's size.
 #[inline]
 #[must_use]

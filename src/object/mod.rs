@@ -25,13 +25,13 @@ mod layout;
 mod shape;
 mod type_table;
 
-pub use bytes::{load, load_u32, round_up_to_object, slice_mut, store, store_u32};
+pub use bytes::{is_place, load, load_u32, round_up_to_object, slice_mut, store, store_u32};
 pub use data::{PodValType, V128, VMArrayDataMut, VMObjectDataMut, VMStructDataMut};
 pub use gc_ref::{ArrayKind, ExnKind, ExternKind, StructKind, VMArrayRef, VMExnRef, VMExternRef, VMGcRef, VMStructRef};
 pub use header::{VMGcHeader, VMGcKind};
 pub use host_id::HostId;
 pub use layout::{GcArrayLayout, GcField, GcStructLayout, ObjectLayout, ObjectType};
-pub use shape::{ObjectInfo, RefSlots, SmallObject, decode, decode_small};
+pub use shape::{ObjectInfo, RecentType, RefSlots, SmallObject, decode, decode_small};
 pub use type_table::{DISPLAY_INLINE, Trace, TypeTable};
 
 /// Every object starts at a multiple of this many bytes and takes a multiple of it.

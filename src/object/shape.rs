@@ -1,7 +1,7 @@
 //! What the bytes at an offset are: the one place where headers and lengths become sizes and reference slots.
 
 use super::type_table::{Shape, Trace};
-use super::{ARRAY_BASE, TypeTable, VMGcHeader, VMGcKind, WORD_OFFSET, load_u32, round_up_to_object};
+use super::{ARRAY_BASE, TypeTable, VMGcHeader, VMGcKind, WORD_OFFSET, is_place, load_u32, round_up_to_object};
 use crate::error::{Corruption, CorruptionKind};
 
 /// An object that was found at an offset: its header decodes and all its bytes are inside the slice looked at.
@@ -63,17 +63,39 @@ pub struct SmallObject {
     pub ref_bits: u64,
 }
 
-/// Decodes the object at `at` in the heap's `bytes`, if it is a small one. What else there may be, [`decode`] tells.
+/// What the header of a small object said that was decoded before. Most objects are of the type of the one before them: a
+/// comparison that is foreseen, in place of loads that wait for one another.
+#[derive(Clone, Copy, Debug)]
+pub struct RecentType {
+    /// Without its LOG bit.
+    header: VMGcHeader,
+    size: u32,
+    ref_bits: u64,
+}
+
+impl Default for RecentType {
+    fn default() -> RecentType {
+        // No header is like this one once its LOG bit is left out.
+        RecentType { header: VMGcHeader::from_bits(VMGcHeader::LOG), size: 0, ref_bits: 0 }
+    }
+}
+
+/// Decodes the object at `at` in the heap's `bytes`, if it is a small one. What else there may be, [`decode`] tells. `recent`
+/// must have been used with the same `types` only.
 #[inline(always)]
 #[must_use]
-pub fn decode_small(bytes: &[u8], types: &TypeTable, at: u32) -> Option<SmallObject> {
-    if at == 0 || at & (super::OBJECT_ALIGN - 1) != 0 {
+pub fn decode_small(bytes: &[u8], types: &TypeTable, at: u32, recent: &mut RecentType) -> Option<SmallObject> {
+    if !is_place(at) {
         return None;
     }
     let header = VMGcHeader::from_bits(load_u32(bytes, at as usize)?);
-    let trace = types.trace(header)?;
-    let fits = trace.shape == Shape::Bitmap && at as usize + trace.size as usize <= bytes.len();
-    fits.then_some(SmallObject { header, size: trace.size, ref_bits: trace.bits })
+    let unlogged = header.with_log(false);
+    if unlogged != recent.header {
+        let trace = types.trace(header).filter(|trace| trace.shape == Shape::Bitmap)?;
+        *recent = RecentType { header: unlogged, size: trace.size, ref_bits: trace.bits };
+    }
+    let fits = at as usize + recent.size as usize <= bytes.len();
+    fits.then_some(SmallObject { header, size: recent.size, ref_bits: recent.ref_bits })
 }
 
 impl ObjectInfo {

@@ -79,6 +79,13 @@ impl Granule {
         self.0 & Self::USE_MASK == Self::BLOCK
     }
 
+    /// Whether this is part of a block of small objects, and `flag` is not set.
+    #[inline]
+    #[must_use]
+    pub const fn is_block_without(self, flag: Flag) -> bool {
+        self.0 & (Self::USE_MASK | flag as u8) == Self::BLOCK
+    }
+
     /// Whether this is part of a large object.
     #[inline]
     #[must_use]

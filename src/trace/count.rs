@@ -8,7 +8,7 @@
 use super::relocate::{arm, check_fits_block, check_fits_run};
 use super::scan::Scan;
 use super::weak::settle;
-use super::work_list::WorkList;
+use super::work_list::{Task, WorkList};
 use super::{Budget, Progress, RootCategory, RootVisitor, Tracer, WeakEntries, WeakScope};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
@@ -381,12 +381,17 @@ impl<'a> Scan<'a> for Counter<'a> {
         &mut self.counting.work
     }
 
+    fn tracer(&mut self) -> &mut dyn Tracer {
+        self
+    }
+
     fn scanned_bytes(&self) -> u64 {
         self.counting.report.scanned_bytes
     }
 
-    fn fetches_ahead(&self) -> bool {
-        true
+    #[inline(always)]
+    fn next(&mut self) -> Option<Task> {
+        self.counting.work.pop_fetched(self.bytes)
     }
 
     /// Accounts for an object that lives for the first time, was written to, or dies.

@@ -3,31 +3,33 @@
 //! Bounds: each object is marked or moved once and scanned once; the sizes of all objects found alive add up to no more
 //! than the blocks and large runs in use, or they overlap and that is `Corruption`; so do those of remembered objects.
 
-use super::relocate::{arm, check_fits_block, check_fits_run, forwarded, move_object};
+use super::pass::Pass;
+use super::relocate::{check_fits_block, check_fits_run, forwarded, move_object};
 use super::scan::Scan;
 use super::weak::settle;
-use super::work_list::{Task, WorkList};
+use super::work_list::Task;
 use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tracer, WeakEntries, WeakScope};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
-use crate::object::{self, SmallObject, TypeTable, VMGcHeader};
+use crate::object::{self, RecentType, SmallObject, TypeTable};
 use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, lies_in_line};
 
 /// A trace at work on a heap.
 #[derive(Debug)]
 pub struct Marker<'a> {
-    bytes: &'a mut [u8],
-    types: &'a TypeTable,
+    pub(super) bytes: &'a mut [u8],
+    pub(super) types: &'a TypeTable,
     blocks: &'a mut BlockTable,
-    marking: &'a mut Marking,
+    pub(super) marking: &'a mut Marking,
     /// The flag of blocks whose objects are moved.
     source: Flag,
     is_minor: bool,
     in_place: bool,
     /// Bytes of blocks and large runs in use: the bound of what may be found alive.
-    used_bytes: u64,
+    pub(super) used_bytes: u64,
     /// Why an object could not be moved.
     failure: Option<Corruption>,
+    recent: RecentType,
 }
 
 impl<'a> Marker<'a> {
@@ -44,7 +46,18 @@ impl<'a> Marker<'a> {
             TraceKind::Full => (Flag::Tag, false, false),
             TraceKind::Minor { in_place } => (Flag::Young, true, in_place),
         };
-        Marker { bytes, types, blocks, marking, source, is_minor, in_place, used_bytes, failure: None }
+        Marker {
+            bytes,
+            types,
+            blocks,
+            marking,
+            source,
+            is_minor,
+            in_place,
+            used_bytes,
+            failure: None,
+            recent: RecentType::default(),
+        }
     }
 
     /// Whether objects move, so that the trace must not be left half done.
@@ -59,8 +72,11 @@ impl<'a> Marker<'a> {
     /// # Errors
     /// If the heap's bytes are not sound.
     pub fn settle(&mut self, weak: &mut dyn WeakEntries, budget: Budget) -> Result<Progress, Corruption> {
-        let scope = if self.is_minor { WeakScope::Young } else { WeakScope::All };
-        settle(self, weak, scope, budget)
+        if self.is_minor {
+            settle(&mut Pass::<true>(self), weak, WeakScope::Young, budget)
+        } else {
+            settle(&mut Pass::<false>(self), weak, WeakScope::All, budget)
+        }
     }
 
     /// Scans the parts of large arrays that were written to since the last minor trace.
@@ -86,7 +102,7 @@ impl<'a> Marker<'a> {
             };
             array = Some((at, info));
             self.marking.report.carded_bytes += u64::from(card.end - card.start);
-            self.scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
+            Pass::<true>(self).scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
         }
         Ok(())
     }
@@ -102,7 +118,7 @@ impl<'a> Marker<'a> {
             check_fits_block(self.blocks, at, info.size)?;
             self.marking.marked.set(at);
             self.marking.report.live_bytes += u64::from(info.size);
-            self.scan(Task::whole(at))?;
+            Pass::<true>(self).scan(Task::whole(at))?;
             // Inside the heap, whose end is below 2^32.
             at += info.size;
         }
@@ -112,7 +128,7 @@ impl<'a> Marker<'a> {
     /// Checks that an object of `size` bytes can lie where it was found and that all found so far fit beside each other,
     /// and notes its lines.
     #[inline(always)]
-    fn admit(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
+    pub(super) fn admit(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
         if self.blocks.granule_at(at).is_block() && lies_in_line(at, size) {
             self.marking.next_lines.occupy_line(at);
         } else {
@@ -144,29 +160,42 @@ impl<'a> Marker<'a> {
     }
 
     /// The new value of a reference, after marking or moving what it leads to.
-    #[inline(always)]
+    #[inline]
     fn reach(&mut self, raw: u32) -> Result<u32, Corruption> {
+        if self.is_minor { self.reach_young(raw) } else { self.reach_any(raw) }
+    }
+
+    /// The same in a minor trace.
+    #[inline(always)]
+    pub(super) fn reach_young(&mut self, raw: u32) -> Result<u32, Corruption> {
         if raw == 0 || raw & 1 != 0 {
             return Ok(raw);
         }
         let state = self.blocks.granule_at(raw);
-        if self.is_minor {
-            return if state.is_young() { self.moved(raw, state) } else { Ok(raw) };
+        if state.is_young() { self.moved(raw, state) } else { Ok(raw) }
+    }
+
+    /// The same in a full one.
+    #[inline(always)]
+    pub(super) fn reach_any(&mut self, raw: u32) -> Result<u32, Corruption> {
+        if !object::is_place(raw) {
+            return if raw == 0 || raw & 1 != 0 { Ok(raw) } else { self.reach_elsewhere(raw) };
         }
-        if !state.is_block() {
-            return self.reach_large(raw, state);
-        }
-        if raw & (object::OBJECT_ALIGN - 1) != 0 {
-            return Err(Corruption::new(CorruptionKind::Misaligned, raw));
-        }
-        if state.has(self.source) {
-            return self.moved(raw, state);
+        if !self.blocks.granule_at(raw).is_block_without(Flag::Tag) {
+            return self.reach_elsewhere(raw);
         }
         let is_lost = is_seeded("mark_lost") && raw % 512 == 64;
         if !is_lost && self.marking.marked.set(raw) {
-            self.marking.work.push(raw);
+            self.marking.work.push_far(raw, self.bytes);
         }
         Ok(raw)
+    }
+
+    /// The same in a full trace for what is not to be marked where it lies in a block.
+    #[inline(never)]
+    fn reach_elsewhere(&mut self, raw: u32) -> Result<u32, Corruption> {
+        let state = self.blocks.granule_at(raw);
+        self.promote(raw, state)
     }
 
     /// Where an object is after it was moved, or left where it lies.
@@ -227,7 +256,9 @@ impl<'a> Marker<'a> {
         if self.marking.left_in_place && self.marking.marked.get(at) {
             return Ok(at);
         }
-        if let Some(SmallObject { header, size, ref_bits }) = object::decode_small(self.bytes, self.types, at) {
+        if let Some(SmallObject { header, size, ref_bits }) =
+            object::decode_small(self.bytes, self.types, at, &mut self.recent)
+        {
             let place = self.place(at, size)?;
             if self.is_minor && ref_bits == 0 {
                 return Ok(place);
@@ -237,7 +268,7 @@ impl<'a> Marker<'a> {
                 && let Some(task) = Task::words(place, ref_bits)
                 && self.marking.work.push_part(task)
             {
-                self.enter(place, header, size, true)?;
+                Pass::<true>(self).enter(place, header, size, true)?;
             } else {
                 self.marking.work.push(place);
             }
@@ -290,62 +321,6 @@ impl<'a> Marker<'a> {
         } else {
             Err(Corruption::new(CorruptionKind::BadForwarding, at))
         }
-    }
-}
-
-impl<'a> Scan<'a> for Marker<'a> {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.bytes
-    }
-
-    #[inline]
-    fn types(&self) -> &'a TypeTable {
-        self.types
-    }
-
-    #[inline]
-    fn work(&mut self) -> &mut WorkList {
-        &mut self.marking.work
-    }
-
-    fn scanned_bytes(&self) -> u64 {
-        self.marking.report.scanned_bytes
-    }
-
-    /// Young objects are in the cache, and those that are moved should lie behind each other.
-    fn fetches_ahead(&self) -> bool {
-        !self.is_minor
-    }
-
-    /// Accounts for an object, and makes it ask to be logged if it is to.
-    #[inline(always)]
-    fn enter(&mut self, at: u32, header: VMGcHeader, size: u32, has_refs: bool) -> Result<(), Corruption> {
-        self.marking.report.scanned_bytes += u64::from(size);
-        if self.is_minor {
-            // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
-            // was given up had queued: old objects, each once.
-            if self.marking.report.scanned_bytes > 3 * self.used_bytes {
-                return Err(Corruption::new(CorruptionKind::Overlap, at));
-            }
-        } else {
-            self.admit(at, size)?;
-        }
-        if has_refs && self.marking.arms {
-            arm(self.bytes, at, header);
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn slot(&mut self, slot: u32) -> Result<(), Corruption> {
-        let raw = object::load_u32(self.bytes, slot as usize).unwrap_or(0);
-        let moved = self.reach(raw)?;
-        if moved != raw {
-            let stored = object::store_u32(self.bytes, slot as usize, moved);
-            debug_assert!(stored.is_some(), "decode found the object inside the heap");
-        }
-        Ok(())
     }
 }
 

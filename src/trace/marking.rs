@@ -105,6 +105,7 @@ impl Marking {
         self.give_up_destination();
         if self.kind == TraceKind::Full {
             self.room.swap_lines(&mut self.next_lines);
+            self.report.scanned_bytes = self.report.live_bytes;
         }
         self.report
     }

@@ -11,6 +11,7 @@ mod count;
 mod evacuate;
 mod mark;
 mod marking;
+mod pass;
 mod relocate;
 mod roots;
 mod scan;

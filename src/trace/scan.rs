@@ -1,50 +1,12 @@
 //! Scanning what waits in a work list: the loop that all traces share.
 
 use super::work_list::{Part, Task, WorkList};
-use super::{Budget, Progress};
+use super::{Budget, Progress, Tracer};
 use crate::error::Corruption;
-use crate::memory::prefetch;
-use crate::object::{self, RefSlots, SmallObject, TypeTable, VMGcHeader};
-
-/// Objects whose bytes are being fetched while others are scanned: a cache miss takes as long as scanning a few.
-const FETCHING: usize = 8;
+use crate::object::{self, RecentType, RefSlots, SmallObject, TypeTable, VMGcHeader};
 
 /// References scanned before the next object of the work list gets its turn, so that a large array is no long step.
 const SLICE_REFS: u32 = 4096;
-
-/// Tasks whose objects are being fetched: the one that was asked for first is scanned first.
-#[derive(Default)]
-struct Fetching {
-    ring: [Task; FETCHING],
-    /// The number of the first task, and of the next one, since the beginning.
-    first: usize,
-    next: usize,
-}
-
-impl Fetching {
-    #[inline]
-    fn has_room(&self) -> bool {
-        self.next - self.first < FETCHING
-    }
-
-    #[inline]
-    fn push(&mut self, task: Task) {
-        if let Some(place) = self.ring.get_mut(self.next % FETCHING) {
-            *place = task;
-            self.next += 1;
-        }
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<Task> {
-        if self.first == self.next {
-            return None;
-        }
-        let task = self.ring.get(self.first % FETCHING).copied();
-        self.first += 1;
-        task
-    }
-}
 
 /// A trace: what it does with each object, once, and with each slot.
 pub(super) trait Scan<'t> {
@@ -54,9 +16,12 @@ pub(super) trait Scan<'t> {
 
     fn work(&mut self) -> &mut WorkList;
 
-    /// Whether what waits is likely to be far from the cache, so that fetching it ahead pays. It mixes up the order of
-    /// what is moved, which is that of the references otherwise: children behind their parents.
-    fn fetches_ahead(&self) -> bool;
+    /// The trace, as weak entries see it.
+    fn tracer(&mut self) -> &mut dyn Tracer;
+
+    /// Takes the task that is next: one of those being fetched if what waits is likely to be far from the cache. That mixes
+    /// up the order of what is moved, which is that of the references otherwise: children behind their parents.
+    fn next(&mut self) -> Option<Task>;
 
     /// Bytes of the objects scanned in this cycle.
     fn scanned_bytes(&self) -> u64;
@@ -71,25 +36,11 @@ pub(super) trait Scan<'t> {
     fn scan_all(&mut self, budget: Budget) -> Result<Progress, Corruption> {
         // At least one object, so that steps of no budget come to an end too.
         let mut left = budget.0.max(1);
-        let mut fetching = Fetching::default();
-        while left > 0 {
-            let next = if self.fetches_ahead() {
-                while fetching.has_room()
-                    && let Some(task) = self.work().pop()
-                {
-                    prefetch(self.bytes(), task.object as usize);
-                    fetching.push(task);
-                }
-                fetching.pop()
-            } else {
-                self.work().pop()
-            };
-            let Some(task) = next else { break };
-            left = left.saturating_sub(self.scan_inline(task)?);
-        }
-        // What was being fetched when the budget ran out waits for the next step.
-        while let Some(task) = fetching.pop() {
-            if task.part() == Part::Whole { self.work().push(task.object) } else { self.scan_later(task)? }
+        let mut recent = RecentType::default();
+        while left > 0
+            && let Some(task) = self.next()
+        {
+            left = left.saturating_sub(self.scan_inline(task, &mut recent)?);
         }
         Ok(if self.work().is_empty() { Progress::Done } else { Progress::More })
     }
@@ -97,18 +48,18 @@ pub(super) trait Scan<'t> {
     /// Scans an object, or a slice of one, and tells what it cost in work units.
     #[inline(never)]
     fn scan(&mut self, task: Task) -> Result<u64, Corruption> {
-        self.scan_inline(task)
+        self.scan_inline(task, &mut RecentType::default())
     }
 
     /// The same where it is called, for the loop that scans most.
     #[inline(always)]
-    fn scan_inline(&mut self, task: Task) -> Result<u64, Corruption> {
+    fn scan_inline(&mut self, task: Task, recent: &mut RecentType) -> Result<u64, Corruption> {
         let at = task.object;
         match task.part() {
             Part::Words(bits) => return self.scan_words(at, bits.into()),
             Part::Whole => {
                 if let Some(SmallObject { header, size, ref_bits }) =
-                    object::decode_small(self.bytes(), self.types(), at)
+                    object::decode_small(self.bytes(), self.types(), at, recent)
                 {
                     self.enter(at, header, size, ref_bits != 0)?;
                     return self.scan_words(at, ref_bits);

@@ -52,7 +52,7 @@ pub trait WeakEntries {
 }
 
 /// Scans what waits and what weak entries want kept, until all is done or `budget` is spent.
-pub(super) fn settle<'t, S: Scan<'t> + Tracer>(
+pub(super) fn settle<'t, S: Scan<'t>>(
     scan: &mut S,
     weak: &mut dyn WeakEntries,
     scope: WeakScope,
@@ -67,7 +67,7 @@ pub(super) fn settle<'t, S: Scan<'t> + Tracer>(
             return Ok(Progress::More);
         }
         left = left.saturating_sub((scan.scanned_bytes() - before) / 8);
-        if !weak.keep(scope, scan)? {
+        if !weak.keep(scope, scan.tracer())? {
             return Ok(Progress::Done);
         }
         if left == 0 {

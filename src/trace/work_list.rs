@@ -1,7 +1,7 @@
-//! Objects that wait to be scanned: a list of fixed capacity, and a bitmap that takes what does not fit.
+//! Objects that wait to be scanned: those being fetched, a list of fixed capacity, and a bitmap that takes what does not fit.
 
 use crate::error::OutOfMemory;
-use crate::memory::TableSource;
+use crate::memory::{TableSource, prefetch};
 use crate::object;
 use crate::space::{BitTable, TableList};
 
@@ -58,9 +58,54 @@ impl Task {
     }
 }
 
+/// Tasks whose objects are being fetched, while others are scanned: a cache miss takes as long as scanning a few. The
+/// one that was asked for first is scanned first.
+#[derive(Debug, Default)]
+struct Fetching {
+    ring: [Task; Fetching::PLACES],
+    /// The number of the first task, and of the next one, since the beginning.
+    first: usize,
+    next: usize,
+}
+
+impl Fetching {
+    const PLACES: usize = 8;
+
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.next - self.first < Self::PLACES
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.next == self.first
+    }
+
+    /// Adds a task, for which there is room, and fetches its object from the heap's `bytes`.
+    #[inline]
+    fn push(&mut self, task: Task, bytes: &[u8]) {
+        prefetch(bytes, task.object as usize);
+        if let Some(place) = self.ring.get_mut(self.next % Self::PLACES) {
+            *place = task;
+            self.next += 1;
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Task> {
+        if self.is_empty() {
+            return None;
+        }
+        let task = self.ring.get(self.first % Self::PLACES).copied();
+        self.first += 1;
+        task
+    }
+}
+
 /// What waits. Needs no host memory once it covers the heap.
 #[derive(Debug)]
 pub(super) struct WorkList {
+    fetching: Fetching,
     tasks: TableList<2>,
     /// Objects that the list had no room for.
     grey: BitTable,
@@ -70,7 +115,7 @@ pub(super) struct WorkList {
 
 impl WorkList {
     pub(super) fn new() -> WorkList {
-        WorkList { tasks: TableList::new(), grey: BitTable::new(), grey_from: u32::MAX }
+        WorkList { fetching: Fetching::default(), tasks: TableList::new(), grey: BitTable::new(), grey_from: u32::MAX }
     }
 
     /// Makes the list and its bitmap serve a heap of `bytes` bytes.
@@ -83,6 +128,7 @@ impl WorkList {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
+        self.fetching = Fetching::default();
         self.tasks.clear();
         if self.grey_from != u32::MAX {
             self.grey.clear();
@@ -98,14 +144,41 @@ impl WorkList {
         }
     }
 
+    /// Adds an object of which nothing is done, which lies in the heap's `bytes` and is likely to be far from the cache.
+    #[inline]
+    pub(super) fn push_far(&mut self, object: u32, bytes: &[u8]) {
+        if self.fetching.has_room() {
+            self.fetching.push(Task::whole(object), bytes);
+        } else {
+            self.push(object);
+        }
+    }
+
     /// Adds a task, of which the grey bitmap could not say what is done; `false` if the list has no room for it.
     #[inline]
     pub(super) fn push_part(&mut self, Task { object, rest }: Task) -> bool {
         self.tasks.push([object, rest])
     }
 
+    /// The task that was added last, roughly: children come behind their parents.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Task> {
+        self.pop_listed().or_else(|| self.fetching.pop())
+    }
+
+    /// A task whose object was asked for a while ago, in the heap's `bytes`. Mixes up the order.
+    #[inline]
+    pub(super) fn pop_fetched(&mut self, bytes: &[u8]) -> Option<Task> {
+        while self.has_listed() && self.fetching.has_room() {
+            if let Some(task) = self.pop_listed() {
+                self.fetching.push(task, bytes);
+            }
+        }
+        self.fetching.pop()
+    }
+
+    #[inline]
+    fn pop_listed(&mut self) -> Option<Task> {
         if self.tasks.is_empty() && self.grey_from != u32::MAX {
             let object = self.grey.take_next(self.grey_from);
             self.grey_from = object.unwrap_or(u32::MAX);
@@ -116,7 +189,12 @@ impl WorkList {
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.grey_from == u32::MAX
+        self.fetching.is_empty() && !self.has_listed()
+    }
+
+    #[inline]
+    fn has_listed(&self) -> bool {
+        !self.tasks.is_empty() || self.grey_from != u32::MAX
     }
 }
 

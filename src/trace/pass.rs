@@ -1,0 +1,75 @@
+//! What a marking does with each object and slot that it scans.
+
+use super::Tracer;
+use super::mark::Marker;
+use super::relocate::arm;
+use super::scan::Scan;
+use super::work_list::{Task, WorkList};
+use crate::error::{Corruption, CorruptionKind};
+use crate::object::{self, TypeTable, VMGcHeader};
+
+/// A trace of one kind: the loop that scans most is compiled for each.
+pub(super) struct Pass<'m, 'a, const MINOR: bool>(pub(super) &'m mut Marker<'a>);
+
+impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes
+    }
+
+    #[inline]
+    fn types(&self) -> &'a TypeTable {
+        self.0.types
+    }
+
+    #[inline]
+    fn work(&mut self) -> &mut WorkList {
+        &mut self.0.marking.work
+    }
+
+    fn tracer(&mut self) -> &mut dyn Tracer {
+        self.0
+    }
+
+    fn scanned_bytes(&self) -> u64 {
+        // All that is found alive in a full trace is scanned.
+        if MINOR { self.0.marking.report.scanned_bytes } else { self.0.marking.report.live_bytes }
+    }
+
+    /// Young objects are in the cache, and those that are moved should lie behind each other.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Task> {
+        if MINOR { self.work().pop() } else { self.0.marking.work.pop_fetched(self.0.bytes) }
+    }
+
+    /// Accounts for an object, and makes it ask to be logged if it is to.
+    #[inline(always)]
+    fn enter(&mut self, at: u32, header: VMGcHeader, size: u32, has_refs: bool) -> Result<(), Corruption> {
+        if MINOR {
+            let Marker { marking, used_bytes, .. } = &mut *self.0;
+            marking.report.scanned_bytes += u64::from(size);
+            // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
+            // was given up had queued: old objects, each once.
+            if marking.report.scanned_bytes > 3 * *used_bytes {
+                return Err(Corruption::new(CorruptionKind::Overlap, at));
+            }
+        } else {
+            self.0.admit(at, size)?;
+        }
+        if has_refs && self.0.marking.arms {
+            arm(self.0.bytes, at, header);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, slot: u32) -> Result<(), Corruption> {
+        let raw = object::load_u32(self.0.bytes, slot as usize).unwrap_or(0);
+        let moved = if MINOR { self.0.reach_young(raw)? } else { self.0.reach_any(raw)? };
+        if moved != raw {
+            let stored = object::store_u32(self.0.bytes, slot as usize, moved);
+            debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        }
+        Ok(())
+    }
+}
