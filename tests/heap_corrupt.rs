@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
 use tumulus::collector::BuiltinCollector::{self, Copying};
-use tumulus::error::CorruptionKind;
+use tumulus::error::{Cause, CorruptionKind, Misuse};
 use tumulus::object::{VMGcHeader, VMGcRef};
 use tumulus::testkit::corrupt::{AttackOp, Attacked, Damage, find_breach};
 use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
@@ -358,4 +358,27 @@ fn plain_data_outside_the_heap_panics() {
     let mut fixture = populated(Copying, &Settings::new(256 << 10), &tally);
     let reference = VMGcRef::from_raw_u32(u32::MAX - 7).expect("not null");
     let _ = fixture.heap.object_data(&reference, 64);
+}
+
+/// Two arrays are lent at once only if they are two.
+#[test]
+fn a_pair_of_arrays_does_not_overlap() {
+    let mut fixture = Fixture::new(BuiltinCollector::default().create(), &Settings::new(1 << 20));
+    let layout = fixture.layout(BYTES);
+    let first = fixture.array(BYTES, 16).expect("room");
+    fixture.roots.push(first);
+    let second = fixture.array(BYTES, 16).expect("room");
+    let first = fixture.roots[0];
+    let (from, to) = fixture.heap.array_bytes_pair((&layout, second), (&layout, first)).expect("two arrays");
+    assert_eq!((from.len(), to.len()), (16, 16));
+    to.fill(7);
+    assert_eq!(fixture.heap.array_read(&layout, first, 0, 16).expect("in bounds"), [7; 16]);
+    assert_eq!(fixture.heap.array_read(&layout, second, 0, 16).expect("in bounds"), [0; 16]);
+    let refused = fixture.heap.array_bytes_pair((&layout, first), (&layout, first)).expect_err("one array");
+    assert!(matches!(refused.cause(), Cause::Misuse(Misuse::Borrowed)), "{refused}");
+    // Its length claims the other one.
+    let claimed = 4 + second.abs_diff(first);
+    fixture.heap.store(first.min(second), 4, claimed.to_le_bytes()).expect("inside");
+    let damaged = fixture.heap.array_bytes_pair((&layout, first), (&layout, second)).expect_err("they overlap");
+    assert_eq!(damaged.corruption().map(|found| found.what), Some(CorruptionKind::Overlap));
 }

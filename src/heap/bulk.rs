@@ -104,6 +104,29 @@ impl GcHeap {
         self.slice_mut(array, range)
     }
 
+    /// The bytes of all elements of two arrays of numbers, those of `target` to be written to: for a loop from one array to
+    /// another, of which each element would be checked otherwise.
+    ///
+    /// # Errors
+    /// If the elements of one are references, or reach outside the heap; `Borrowed` if `source` and `target` are the same
+    /// array, `Corruption` if two of them overlap.
+    #[inline]
+    pub fn array_bytes_pair(
+        &mut self,
+        (source_layout, source): (&GcArrayLayout, u32),
+        (target_layout, target): (&GcArrayLayout, u32),
+    ) -> Result<(&[u8], &mut [u8])> {
+        if source == target {
+            return Err(Misuse::Borrowed.into());
+        }
+        let from = self.numbers(source_layout, source)?;
+        let to = self.numbers(target_layout, target)?;
+        match self.memory.bytes_mut().get_disjoint_mut([from, to]) {
+            Ok([from, to]) => Ok((from, to)),
+            Err(_) => Err(Corruption::new(CorruptionKind::Overlap, target).into()),
+        }
+    }
+
     /// The elements of an array of numbers, for guest pointers to work on: offset 0 is the first byte of element 0.
     ///
     /// Nothing can collect while it is borrowed.

@@ -80,7 +80,7 @@ use crate::space::{BlockTable, Window};
 /// let layout = |ty: &tumulus::object::ObjectType| *ty.as_array().expect("an array type");
 ///
 /// // Allocation is a safe point: what is to survive it is in the roots, and read from there again.
-/// let mut roots = [0_u32; 2];
+/// let mut roots = [0_u32; 3];
 /// roots[0] = heap.allocate_array(&numbers, 4, &mut roots)?.get();
 /// roots[1] = heap.allocate_array(&references, 2, &mut roots)?.get();
 /// heap.write_ref(roots[1], 8, roots[0])?;
@@ -93,6 +93,15 @@ use crate::space::{BlockTable, Window};
 /// let outside = heap.array_read(&layout(&numbers), roots[0], 3, 2).unwrap_err();
 /// assert_eq!(outside.trap(), Some(Trap::ArrayOutOfBounds));
 /// assert!(heap.array_bytes_mut(&layout(&references), roots[1]).is_err(), "references need the barrier");
+///
+/// // A loop from one array to another.
+/// roots[2] = heap.allocate_array(&numbers, 4, &mut roots)?.get();
+/// let (from, to) = heap.array_bytes_pair((&layout(&numbers), roots[0]), (&layout(&numbers), roots[2]))?;
+/// for (to, from) in to.iter_mut().zip(from) {
+///     *to = from + 1;
+/// }
+/// assert_eq!(heap.array_read(&layout(&numbers), roots[2], 0, 4)?, [8, 1, 8, 1, 8, 1, 2, 3]);
+/// roots[2] = 0;
 ///
 /// // Type tests, host values, weak references, and a collection in steps.
 /// assert!(heap.is_instance(roots[0], &CastTarget::new(RefType::ARRAYREF, None))?);

@@ -56,10 +56,10 @@ impl Strings {
         self.machine.push(bytes);
         let units = self.machine.new_array(&self.units, length);
         let bytes = self.machine.pop();
-        let heap = &mut self.machine.heap;
-        for j in 0..length {
-            let [byte] = expect(heap.load(bytes, 8 + j));
-            expect(heap.store(units, 8 + 2 * j, (256 + u16::from(byte)).to_le_bytes()));
+        let (narrow, wide) =
+            expect(self.machine.heap.array_bytes_pair((layout(&self.bytes), bytes), (layout(&self.units), units)));
+        for (unit, &byte) in wide.as_chunks_mut().0.iter_mut().zip(narrow) {
+            *unit = (256 + u16::from(byte)).to_le_bytes();
         }
         units
     }
