@@ -6,6 +6,7 @@ use super::GcHeap;
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, Misuse, Result, Trap};
 use crate::guest::{BorrowTracker, GuestBytes};
+use crate::memory::{copy_from, copy_within};
 use crate::object::GcArrayLayout;
 
 impl GcHeap {
@@ -49,7 +50,7 @@ impl GcHeap {
     ) -> Result<()> {
         let from = self.elements(layout, source, source_first, count)?;
         let to = self.elements_to_write(layout, target, target_first, count)?;
-        self.memory.bytes_mut().copy_within(from, to.start);
+        copy_within(self.memory.bytes_mut(), from, to.start);
         Ok(())
     }
 
@@ -63,9 +64,9 @@ impl GcHeap {
         let count = bytes.len() / layout.elem_size.max(1) as usize;
         let count = u32::try_from(count).map_err(|_| Trap::ArrayOutOfBounds)?;
         let range = self.elements_to_write(layout, array, first, count)?;
-        for (to, from) in self.slice_mut(array, range)?.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        // A part of an element at the end is left out.
+        let whole = bytes.get(..range.len()).unwrap_or_default();
+        copy_from(self.slice_mut(array, range)?, whole);
         Ok(())
     }
 

@@ -30,6 +30,7 @@
 //!   compiled code that leaves out checks, and a creator gives the one that was asked for or refuses.
 
 mod access;
+mod copy;
 #[cfg(any(test, feature = "testkit"))]
 #[doc(hidden)]
 pub mod faults;
@@ -59,6 +60,7 @@ mod vec;
 mod waiters;
 
 pub use access::MemoryAccessError;
+pub use copy::{copy_from, copy_within, piece_bytes};
 pub use image::MemoryImage;
 pub use limiter::{Growth, Limiter, ResourceKind, ResourceLimiter, StoreLimits};
 pub use linear::{LinearMemory, MemoryCreator, default_creator};

@@ -12,7 +12,7 @@ use super::{
     ArrayRef, ArrayRefPre, AsContext, AsContextMut, Memory, Number, Rooted, StoreContext, StoreContextMut, StoreOpaque,
 };
 use crate::error::{Misuse, Result};
-use crate::memory::MemoryAccessError;
+use crate::memory::{MemoryAccessError, copy_from};
 use crate::types::StorageType;
 
 impl ArrayRef {
@@ -219,7 +219,7 @@ impl Rooted<ArrayRef> {
         let source = memories[memory as usize].memory.bytes();
         let source = &source[MemoryAccessError::check(address, range.len(), source.len())?];
         let target = heap.array_bytes_mut(&array.layout, array.at)?;
-        target.get_mut(range).ok_or(Misuse::StaleHandle)?.copy_from_slice(source);
+        copy_from(target.get_mut(range).ok_or(Misuse::StaleHandle)?, source);
         Ok(())
     }
 
@@ -245,7 +245,7 @@ impl Rooted<ArrayRef> {
         let source = heap.array_read(&array.layout, array.at, first, count)?;
         let target = memories[memory as usize].memory.bytes_mut();
         let at = MemoryAccessError::check(address, range.len(), target.len())?;
-        target[at].copy_from_slice(source);
+        copy_from(&mut target[at], source);
         Ok(())
     }
 

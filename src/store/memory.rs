@@ -5,7 +5,7 @@ use super::memory_raw::definition_of;
 use super::{AsContext, AsContextMut, Config, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::guest::{BorrowTracker, GuestBytes};
-use crate::memory::{Growth, Limiter, LocalMemory, MemoryAccessError, MemoryType, ResourceKind};
+use crate::memory::{Growth, Limiter, LocalMemory, MemoryAccessError, MemoryType, ResourceKind, copy_from};
 use crate::provenance::{RecordOwner, VMMemoryDefinition, VmPtr};
 
 /// A linear memory of a store.
@@ -307,7 +307,7 @@ impl Memory {
         let context = store.as_context();
         let bytes = self.entity(context.opaque()).memory.bytes();
         let range = MemoryAccessError::check(offset, buffer.len(), bytes.len())?;
-        buffer.copy_from_slice(&bytes[range]);
+        copy_from(buffer, &bytes[range]);
         Ok(())
     }
 
@@ -325,7 +325,7 @@ impl Memory {
         let index = self.index_in(opaque).expect("a memory of this store");
         let bytes = opaque.memories[index as usize].memory.bytes_mut();
         let range = MemoryAccessError::check(offset, buffer.len(), bytes.len())?;
-        bytes[range].copy_from_slice(buffer);
+        copy_from(&mut bytes[range], buffer);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What traces share: where objects may lie, and how one is moved or armed.
 
 use crate::error::{Corruption, CorruptionKind};
+use crate::memory::copy_within;
 use crate::object::{self, VMGcHeader};
 use crate::space::BlockTable;
 
@@ -49,7 +50,7 @@ pub(super) fn move_object(bytes: &mut [u8], from: u32, to: u32, size: u32) {
             debug_assert!(stored.is_some(), "the destination is inside the heap");
         }
     } else {
-        bytes.copy_within(start..start + size as usize, target);
+        copy_within(bytes, start..start + size as usize, target);
     }
     let stored = object::store_u32(bytes, start, VMGcHeader::forwarding(to).bits());
     debug_assert!(stored.is_some(), "decode found the object inside the heap");

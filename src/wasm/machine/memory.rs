@@ -8,6 +8,7 @@ use super::calls::to_usize;
 use super::frames::charge_growth;
 use super::numbers::Numbers;
 use crate::error::Trap;
+use crate::memory::{copy_from, copy_within};
 use crate::store::StoreOpaque;
 
 /// The `N` bytes at `address + offset`.
@@ -164,7 +165,7 @@ pub(super) fn copy(
     match store.memories.get_disjoint_mut([target as usize, source as usize]) {
         Ok([target, source]) => {
             let bytes = range(source.memory.bytes_mut(), from, n)?;
-            range_mut(target.memory.bytes_mut(), to, n)?.copy_from_slice(bytes);
+            copy_from(range_mut(target.memory.bytes_mut(), to, n)?, bytes);
         }
         // One memory: the ranges may overlap.
         Err(_) => {
@@ -172,7 +173,7 @@ pub(super) fn copy(
             range(bytes, from, n)?;
             range(bytes, to, n)?;
             let [to, from, n] = [to, from, n].map(to_usize);
-            bytes.copy_within(from..from + n, to);
+            copy_within(bytes, from..from + n, to);
         }
     }
     Ok(())
@@ -181,7 +182,7 @@ pub(super) fn copy(
 /// Copies `n` bytes of a data segment from `source` on to `address`.
 pub(in super::super) fn init(bytes: &mut [u8], address: u64, data: &[u8], source: u64, n: u64) -> Result<(), Trap> {
     let from = range(data, source, n)?;
-    range_mut(bytes, address, n)?.copy_from_slice(from);
+    copy_from(range_mut(bytes, address, n)?, from);
     Ok(())
 }
 
