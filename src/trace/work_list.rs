@@ -218,6 +218,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_being_fetched_waits_like_all_else() {
+        let (mut list, heap) = (WorkList::new(), [0; 4096]);
+        list.cover(1 << 20, &TableSource::default()).unwrap();
+        // More than are fetched at once; the rest is listed.
+        (1..=20).for_each(|number| list.push_far(number * 8, &heap));
+        list.push(21 * 8);
+        let first = list.pop_fetched(&heap).map(|task| task.object);
+        assert_eq!(first, Some(8), "asked for first");
+        assert_eq!(list.pop().map(|task| task.object), Some(21 * 8), "the last of those listed");
+        let fetched = [(); 10].map(|()| list.pop_fetched(&heap).unwrap().object);
+        let mut rest: Vec<_> = core::iter::from_fn(|| list.pop()).map(|task| task.object).collect();
+        assert!(list.is_empty() && list.pop_fetched(&heap).is_none());
+        rest.extend(fetched);
+        rest.sort_unstable();
+        assert!(rest.into_iter().eq((2..=20).map(|number| number * 8)));
+        list.push_far(8, &heap);
+        list.clear();
+        assert!(list.is_empty() && list.pop().is_none());
+    }
+
+    #[test]
     fn a_task_says_what_of_its_object_is_left() {
         assert_eq!(Task::whole(8).part(), Part::Whole);
         assert_eq!(Task::after(8, (1 << 30) - 1).part(), Part::After((1 << 30) - 1));
