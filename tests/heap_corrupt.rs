@@ -3,18 +3,23 @@
 //! A panic, a hang or a payload dropped twice fails these tests; so does a heap that was found damaged and is used on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
 use tumulus::collector::BuiltinCollector::{self, Copying};
 use tumulus::error::{Cause, CorruptionKind, Misuse};
+use tumulus::heap::{GcHeap, HeapConfig};
+use tumulus::memory::VecMemoryCreator;
 use tumulus::object::{VMGcHeader, VMGcRef};
+use tumulus::store::Engine;
 use tumulus::testkit::corrupt::{AttackOp, Attacked, Damage, find_breach};
 use tumulus::testkit::fixture::{Fixture, LEFT, RIGHT};
 use tumulus::testkit::world::{
     BYTES, EXTERNS, LONGS, NODE, PAIR, PAIRS, REFS, SPARSE, VAST, VECTORS, WIDE, Wanted, World,
 };
 use tumulus::testkit::{Case, Numbers, Program, Settings, Tally};
+use tumulus::types::{ArrayType, FieldType, Mutability, RefType, StorageType, StructType, SubType, ValType};
 
 /// A sound heap with something of every kind in it, small and large, shared and cyclic, live and dead.
 fn populated(collector: BuiltinCollector, settings: &Settings, tally: &Tally) -> Fixture {
@@ -381,4 +386,42 @@ fn a_pair_of_arrays_does_not_overlap() {
     fixture.heap.store(first.min(second), 4, claimed.to_le_bytes()).expect("inside");
     let damaged = fixture.heap.array_bytes_pair((&layout, first), (&layout, second)).expect_err("they overlap");
     assert_eq!(damaged.corruption().map(|found| found.what), Some(CorruptionKind::Overlap));
+}
+
+/// A false object that lies around a moved one has that one's header as a reference, and scanning it makes another header
+/// of it: of a smaller object, so that less lives than was moved.
+#[test]
+fn an_object_that_shrinks_after_it_was_moved_breaks_no_account() {
+    let engine = Engine::default();
+    let field = |storage: StorageType| FieldType::new(Mutability::Var, storage);
+    let long = || field(ValType::I64.into());
+    // Types with certain numbers: a header is that and its kind, and is to be an offset in the heap as well.
+    let probe = engine.types().register(vec![SubType::new(StructType::new([long(), long(), long()]))]).expect("a type");
+    let first = probe.get(0).index().bits() as usize + 1;
+    let types = (first..first + 300).map(|number| match number {
+        50 => SubType::new(StructType::new([long()])),
+        51 => SubType::new(StructType::new([field(ValType::I32.into()), field(RefType::ANYREF.into())])),
+        100 => SubType::new(ArrayType::new(long())),
+        _ => SubType::new(ArrayType::new(field(StorageType::I8))),
+    });
+    let group = engine.types().register(types.collect()).expect("300 types");
+    let ty = |number: usize| engine.object_type(&group.get(number - first)).expect("objects");
+    let config = HeapConfig { move_all: true, ..HeapConfig::default() };
+    let mut heap =
+        GcHeap::new(config, BuiltinCollector::MarkRegion.create(), Arc::new(VecMemoryCreator)).expect("sound");
+    for number in [50, 51, 60, 100, 144] {
+        heap.register_type(&ty(number));
+    }
+    let mut none = [0_u32; 0];
+    for length in [4088, 4088, 4088, 4088, 4088, 4088, 1016] {
+        heap.allocate_array(&ty(60), length, &mut none).expect("room");
+    }
+    heap.allocate_struct(&ty(50), &mut none).expect("room");
+    let inner = heap.allocate_struct(&ty(50), &mut none).expect("room").get();
+    let moved = heap.allocate_array(&ty(100), 510, &mut none).expect("room").get();
+    heap.store(inner, 8, u64::from(ty(51).header().bits()).to_le_bytes()).expect("inside the heap");
+    let mut roots = [inner, moved, 0x8008];
+    heap.collect(&mut roots).expect("not found out");
+    let report = heap.stats().last_cycle;
+    assert!(report.live_bytes < report.copied_bytes && report.marked_bytes == 0, "{report:?}");
 }

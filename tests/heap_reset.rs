@@ -5,9 +5,10 @@ use std::sync::Mutex;
 
 use tumulus::collector::BuiltinCollector;
 use tumulus::error::OutOfMemory;
-use tumulus::memory::{Growth, Limiter, ResourceKind, ResourceLimiter};
+use tumulus::heap::{GcHeap, HeapConfig};
+use tumulus::memory::{Growth, Limiter, MappedMemoryCreator, ResourceKind, ResourceLimiter};
 use tumulus::testkit::fixture::Fixture;
-use tumulus::testkit::world::{BYTES, LONGS, PAIR, REFS};
+use tumulus::testkit::world::{BYTES, LONGS, PAIR, REFS, World};
 use tumulus::testkit::{Bytes, Settings, Tally};
 
 fn settings(bytes: Bytes) -> Settings {
@@ -119,4 +120,25 @@ fn limiter_and_memory_stay() {
             .count(),
         2
     );
+}
+
+/// What is hidden by a reset would be accessible to compiled code that counts on a guard, and nobody would zero what that
+/// wrote there.
+#[test]
+fn with_a_guard_the_memory_is_obtained_anew() {
+    let config = HeapConfig { guard_bytes: 64 << 10, ..HeapConfig::default() };
+    let collector = || BuiltinCollector::MarkRegion.create();
+    let mut heap = GcHeap::new(config, collector(), Arc::new(MappedMemoryCreator::default())).expect("sound settings");
+    let guard = heap.guard_bytes().expect("memory");
+    let world = World::new();
+    for _ in 0..3 {
+        heap.register_type(&world.ty(BYTES));
+        let array = heap.allocate_array(&world.ty(BYTES), 4 << 20, &mut [0_u32]).expect("room").get();
+        let layout = *world.ty(BYTES).as_array().expect("an array type");
+        assert!(heap.array_read(&layout, array, 0, 4 << 20).expect("in bounds").iter().all(|&byte| byte == 0));
+        heap.bytes_mut().fill(0xA5);
+        drop(heap.reset(collector()));
+        assert_eq!((heap.reserved_bytes(), heap.bytes().len()), (0, 0), "given back");
+        assert_eq!(heap.guard_bytes().expect("memory"), guard);
+    }
 }

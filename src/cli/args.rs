@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use tumulus::collector::BuiltinCollector;
 use tumulus::heap::HeapConfig;
@@ -40,6 +41,7 @@ pub(super) enum Command {
 #[command(after_help = RUN_EXAMPLES)]
 pub(super) struct Run {
     /// The module, as text (.wat) or binary (.wasm).
+    #[arg(value_parser = path())]
     pub(super) file: PathBuf,
 
     /// The function's arguments, one for each parameter.
@@ -65,7 +67,7 @@ pub(super) struct Run {
     pub(super) fuel: Option<u64>,
 
     /// Set a variable in the environment of a program that imports WASI; can be given several times.
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) env: Vec<String>,
 
     /// Print what the heap and its collector did, on the standard error.
@@ -82,7 +84,7 @@ pub(super) struct Run {
 #[command(after_help = WAST_EXAMPLES)]
 pub(super) struct Wast {
     /// The scripts; of a directory all files whose names end in .wast, also those in directories inside.
-    #[arg(required = true, value_name = "FILE|DIR")]
+    #[arg(required = true, value_name = "FILE|DIR", value_parser = path())]
     pub(super) files: Vec<PathBuf>,
 
     /// The garbage collector, or `all` for one after the other; `tumulus collectors` lists them.
@@ -98,7 +100,7 @@ pub(super) struct Wast {
     verify: bool,
 
     /// Run only the scripts that have TEXT in their path.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = with_hyphen)]
     pub(super) filter: Option<String>,
 
     /// Print one JSON object, with every failure in it, instead of tables.
@@ -128,11 +130,11 @@ pub(super) struct Stress {
     pub(super) corrupt: bool,
 
     /// Where to write a program that fails.
-    #[arg(long, value_name = "FILE", default_value = "tumulus-stress.txt")]
+    #[arg(long, value_name = "FILE", default_value = "tumulus-stress.txt", value_parser = path())]
     pub(super) save: PathBuf,
 
     /// Run the program in FILE, as it was saved, and nothing else.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["collector", "seconds", "seed", "corrupt", "save"])]
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with_all = ["collector", "seconds", "seed", "corrupt", "save"])]
     pub(super) replay: Option<PathBuf>,
 }
 
@@ -271,6 +273,20 @@ fn begins_number(text: &str) -> bool {
         || text.starts_with("nan")
 }
 
+/// A parser of names of files that undoes [`hide_hyphens`].
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| match path.to_str().map(with_hyphen) {
+        Some(Ok(named)) => named.into(),
+        _ => path,
+    })
+}
+
+/// A variable of an environment, as it was written.
+fn variable(text: &str) -> Result<String, &'static str> {
+    let Ok(text) = with_hyphen(text);
+    if text.contains('=') { Ok(text) } else { Err("there is no `=` in it") }
+}
+
 /// Undoes [`hide_hyphens`].
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a value parser")]
 fn with_hyphen(text: &str) -> Result<String, std::convert::Infallible> {
@@ -296,6 +312,16 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_may_begin_like_negative_numbers() {
+        let run = parse_run(&["-1.wat", "-7", "--env", "-1=-2", "--invoke", "-0"]);
+        assert_eq!((run.file, run.args), (PathBuf::from("-1.wat"), vec!["-7".to_owned()]));
+        assert_eq!((run.env, run.invoke), (vec!["-1=-2".to_owned()], Some("-0".to_owned())));
+        let args = ["tumulus", "run", "--env", "NAME", "file"].map(OsString::from);
+        let error = Cli::try_parse_from(hide_hyphens(args.into_iter())).expect_err("no value");
+        assert!(error.to_string().contains("there is no `=` in it"), "{error}");
     }
 
     #[test]

@@ -183,7 +183,8 @@ impl CycleReport {
     fn add_full(&mut self, marked: &crate::trace::Marked) {
         self.copied_bytes += marked.copied_bytes;
         self.copied_objects += marked.copied_objects;
-        self.marked_bytes += marked.live_bytes - marked.copied_bytes;
+        // Unsound bytes can make an object smaller between the move and the scan of it.
+        self.marked_bytes += marked.live_bytes.saturating_sub(marked.copied_bytes);
         self.scanned_bytes += marked.scanned_bytes;
         self.live_bytes = marked.live_bytes;
         self.roots = marked.roots;

@@ -236,7 +236,13 @@ impl GcHeap {
     #[must_use = "the payloads are to be dropped when nothing borrows the heap"]
     pub fn reset(&mut self, collector: Box<dyn Collector>) -> Vec<Box<dyn Any + Send + Sync>> {
         let payloads = self.weak.externs.take_all();
-        self.memory.reset();
+        if self.config.guard_bytes > 0 {
+            // What a reset hides stays accessible; whoever relies on a guard counts on a fault there.
+            self.memory = LocalMemory::default();
+            self.reserved_bytes = None;
+        } else {
+            self.memory.reset();
+        }
         let new = GcHeap::empty(self.config.clone(), collector, Arc::clone(&self.creator));
         *self = GcHeap {
             memory: core::mem::take(&mut self.memory),
@@ -271,7 +277,7 @@ impl GcHeap {
 
     /// Obtains the heap's memory now, and gives how many bytes behind the first 4 GiB are the heap's guard: nobody else
     /// has anything between the base and the end of these, what is not committed of them cannot be accessed, and the base
-    /// never changes. 0 if the heap did not get that much address space, or was to have no guard.
+    /// does not change until [`GcHeap::reset`]. 0 if the heap did not get that much address space, or was to have no guard.
     ///
     /// # Errors
     /// If the host has no memory for the heap.

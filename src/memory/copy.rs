@@ -71,7 +71,7 @@ mod tests {
 
     /// Of bytes that differ from those near them.
     fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i ^ (i >> 8)) as u8).collect()
+        (0..len).map(|i| (i ^ (i >> 8)).to_le_bytes()[0]).collect()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::passed::Passed;
 use super::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule, RESERVED_BYTES};
 use crate::error::OutOfMemory;
 use crate::memory::{LocalMemory, TableSource};
@@ -64,6 +65,8 @@ pub struct BlockTable {
     held: Range<usize>,
     /// No granule from this one on is free.
     highest_free: usize,
+    /// Where no large object finds room.
+    passed: Passed,
 }
 
 impl BlockTable {
@@ -94,6 +97,7 @@ impl BlockTable {
             lowest_free: 0,
             held: 0..0,
             highest_free: 0,
+            passed: Passed::NOTHING,
         }
     }
 
@@ -194,6 +198,7 @@ impl BlockTable {
             // A place that was committed in part becomes usable now, unless a large run has taken that part.
             self.committed = granules;
             self.highest_free = granules;
+            self.passed.forget();
             for place in places_before..granules / self.block_granules {
                 self.free_blocks += usize::from(self.is_free_place(place));
             }
@@ -291,6 +296,7 @@ impl BlockTable {
             self.set(self.granules_of(place), Granule::freed);
             self.lowest_free = self.lowest_free.min(place);
             self.highest_free = self.highest_free.max((place + 1) * self.block_granules);
+            self.passed.forget();
             self.free_blocks += 1;
             self.used_blocks -= 1;
         }
@@ -303,11 +309,12 @@ impl BlockTable {
         let is_free = |granule: usize| states.get(granule).is_some_and(|&bits| Granule::from_bits(bits).is_free());
         let highest_free = (0..self.highest_free).rfind(|&granule| is_free(granule)).map_or(0, |granule| granule + 1);
         let mut run = 0;
-        let first = (1..highest_free).rev().find(|&granule| {
+        let first = (1..highest_free.min(self.passed.above(wanted))).rev().find(|&granule| {
             run = if is_free(granule) { run + 1 } else { 0 };
             run == wanted
         });
         self.highest_free = highest_free;
+        self.passed.note(wanted, first.unwrap_or(0));
         let first = first?;
         let range = first..first + wanted;
         self.free_blocks -= self.free_places_in(&range);
@@ -330,6 +337,7 @@ impl BlockTable {
             self.free_blocks += self.free_places_in(&range);
             self.lowest_free = self.lowest_free.min(range.start / self.block_granules);
             self.highest_free = self.highest_free.max(range.end);
+            self.passed.forget();
         }
     }
 

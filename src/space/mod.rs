@@ -20,6 +20,7 @@ mod block_table;
 mod count_table;
 mod granule;
 mod line_table;
+mod passed;
 mod room;
 mod table;
 mod table_list;

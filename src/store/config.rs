@@ -120,7 +120,8 @@ impl Config {
     ///
     /// An instruction costs 1, charged for a stretch of code at once where that begins: at the start of a function and
     /// at the head of a loop; those of constant expressions cost nothing. An operation on `n` bytes, elements or pages (`memory.copy`,
-    /// `table.fill`, `array.new`, ..) costs `n / 8` more, rounded down, charged before anything is done. A guest that
+    /// `table.fill`, `array.new`, ..) costs `n / 8` more, rounded down, charged before anything is done; so does the
+    /// allocation of a struct of `n` fields, and a call of a function with `n` parameters and locals. A guest that
     /// cannot pay stops with [`Trap::OutOfFuel`](crate::error::Trap::OutOfFuel) and what it has is left.
     pub fn consume_fuel(&mut self, consume: bool) -> &mut Config {
         self.consume_fuel = consume;

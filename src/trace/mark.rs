@@ -79,7 +79,7 @@ impl<'a> Marker<'a> {
         }
     }
 
-    /// Scans the parts of large arrays that were written to since the last minor trace.
+    /// In a minor trace: scans the parts of large arrays that were written to since the last one.
     ///
     /// # Errors
     /// If the heap's bytes are not sound.
@@ -107,7 +107,7 @@ impl<'a> Marker<'a> {
         Ok(())
     }
 
-    /// Scans objects that lie one behind the other from `start` to `end`, in old space but never scanned before.
+    /// In a minor trace: scans objects that lie one behind the other from `start` to `end`, in old space but never scanned before.
     ///
     /// # Errors
     /// If the heap's bytes are not sound.

@@ -116,12 +116,6 @@ impl Marking {
         self.kind
     }
 
-    /// What was found so far.
-    #[must_use]
-    pub fn report(&self) -> &Marked {
-        &self.report
-    }
-
     /// Room for small objects.
     #[must_use]
     pub fn room(&self) -> &Room {

@@ -73,7 +73,7 @@ impl Fetching {
 
     #[inline]
     fn has_room(&self) -> bool {
-        self.next - self.first < Self::PLACES
+        self.next.wrapping_sub(self.first) < Self::PLACES
     }
 
     #[inline]
@@ -87,7 +87,7 @@ impl Fetching {
         prefetch(bytes, task.object as usize);
         if let Some(place) = self.ring.get_mut(self.next % Self::PLACES) {
             *place = task;
-            self.next += 1;
+            self.next = self.next.wrapping_add(1);
         }
     }
 
@@ -97,7 +97,7 @@ impl Fetching {
             return None;
         }
         let task = self.ring.get(self.first % Self::PLACES).copied();
-        self.first += 1;
+        self.first = self.first.wrapping_add(1);
         task
     }
 }

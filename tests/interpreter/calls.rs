@@ -28,6 +28,23 @@ fn tail_calls_take_no_stack() {
     assert_eq!(guest.i32("even", &[1_000_001]), 77);
 }
 
+/// Which needs no frame of its own.
+#[test]
+fn a_tail_call_works_in_the_last_frame_there_is() {
+    let mut guest = Guest::new(
+        r#"(module
+             (func $leaf (result i32) (i32.const 5))
+             (func $down (export "down") (param i32) (result i32)
+               (if (result i32) (local.get 0)
+                 (then (return (call $down (i32.sub (local.get 0) (i32.const 1)))))
+                 (else (return_call $leaf)))))"#,
+    );
+    // 2^18 frames are the most.
+    assert_eq!(guest.i32("down", &[(1 << 18) - 1]), 5);
+    let error = guest.call("down", &[Val::I32(1 << 18)]).unwrap_err();
+    assert_eq!(error.trap(), Some(Trap::StackOverflow));
+}
+
 #[test]
 fn runaway_recursion_is_a_trap_with_a_bounded_call_stack() {
     let mut guest = Guest::new(

@@ -85,6 +85,32 @@ fn fuel_stops_loops_recursion_and_bulk_operations() {
     assert_eq!(cost(101) - eleven, 9 * (eleven - one), "each round costs the same");
 }
 
+/// What a call or an allocation has to clear is not free because it is one instruction.
+#[test]
+fn fuel_pays_for_locals_and_fields() {
+    let mut config = Config::new();
+    config.consume_fuel(true);
+    let (locals, fields) = (" i64".repeat(8000), " (field i64)".repeat(8000));
+    let mut guest = Guest::with(
+        &config,
+        &format!(
+            r#"(module (type $wide (struct {fields})) (type $narrow (struct (field i64)))
+                 (func $wide (local {locals})) (func $narrow (local i64))
+                 (func (export "call wide") (call $wide)) (func (export "call narrow") (call $narrow))
+                 (func (export "make wide") (drop (struct.new_default $wide)))
+                 (func (export "make narrow") (drop (struct.new_default $narrow))))"#
+        ),
+    );
+    let mut cost = |name: &str| {
+        guest.store.set_fuel(1_000_000);
+        guest.call(name, &[]).unwrap();
+        1_000_000 - guest.store.fuel()
+    };
+    for what in ["call", "make"] {
+        assert_eq!(cost(&format!("{what} wide")), cost(&format!("{what} narrow")) + 1000, "{what}");
+    }
+}
+
 #[test]
 fn a_full_heap_is_an_error_with_its_numbers_and_the_call_stack() {
     for collector in BuiltinCollector::ALL {

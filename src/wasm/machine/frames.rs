@@ -56,6 +56,9 @@ impl Stacks {
         refs: u32,
     ) -> Result<Frame, Trap> {
         self.prepare(references, code, nums, refs)?;
+        if self.frames.len() >= FRAMES_MAX {
+            return Err(Trap::StackOverflow);
+        }
         let frame = Frame { func, pc: 0, nums, refs };
         self.frames.push(frame);
         Ok(frame)
@@ -78,9 +81,6 @@ impl Stacks {
         if num_end + WINDOW > self.numbers.len() || ref_end + WINDOW > references.len() {
             self.grow(references, num_end, ref_end)?;
         }
-        if self.frames.len() >= FRAMES_MAX {
-            return Err(Trap::StackOverflow);
-        }
         clear(&mut self.numbers, nums + code.num_params as usize, nums + code.num_locals as usize);
         clear(references, refs + code.ref_params as usize, ref_end);
         Ok(())
@@ -93,9 +93,8 @@ impl Stacks {
         if num_end.max(ref_end) > self.slots_max {
             return Err(Trap::StackOverflow);
         }
-        enlarge(&mut self.numbers, num_end);
-        enlarge(references, ref_end);
-        Ok(())
+        enlarge(&mut self.numbers, num_end)?;
+        enlarge(references, ref_end)
     }
 
     /// Moves the arguments of a tail call down to where the frame `frame` begins.
@@ -141,13 +140,19 @@ fn clear<N: Copy + Default>(slots: &mut [N], start: usize, end: usize) {
 
 /// Replaces a stack by one with at least `end` slots and a window. The pages of the new one that nobody has used yet
 /// take no memory.
-fn enlarge<N: Copy + Default>(stack: &mut Vec<N>, end: usize) {
+///
+/// # Errors
+/// `StackOverflow` if the host has no memory for them.
+fn enlarge<N: Copy + Default>(stack: &mut Vec<N>, end: usize) -> Result<(), Trap> {
     if end + WINDOW > stack.len() {
-        let slots = end.next_power_of_two().max(STACK_SLOTS_MIN);
-        let mut larger = vec![N::default(); slots + WINDOW];
+        let slots = end.next_power_of_two().max(STACK_SLOTS_MIN) + WINDOW;
+        // Memory that is zero unseen cannot be asked for and refused; memory can.
+        Vec::<N>::new().try_reserve_exact(slots).map_err(|_| Trap::StackOverflow)?;
+        let mut larger = vec![N::default(); slots];
         larger[..stack.len()].copy_from_slice(stack);
         *stack = larger;
     }
+    Ok(())
 }
 
 /// The slots of a stack that a frame at `base` can name.

@@ -132,6 +132,9 @@ impl<'m, 'a> Translator<'m, 'a> {
             fuel: subject.fuel.then_some((0, 0)),
         };
         translator.charge_fuel();
+        // A call clears them.
+        let Height { nums, refs } = translator.locals.height();
+        translator.charge_for(nums as usize + refs as usize);
         translator
     }
 
@@ -419,6 +422,13 @@ impl<'m, 'a> Translator<'m, 'a> {
             self.seal_fuel();
             self.fuel = Some((self.ops.len(), 0));
             self.emit(Op::Fuel(0));
+        }
+    }
+
+    /// Adds what an operation on `units` bytes or elements costs whose number is known.
+    fn charge_for(&mut self, units: usize) {
+        if let Some((_, cost)) = &mut self.fuel {
+            *cost = cost.saturating_add(u32::try_from(units / 8).unwrap_or(u32::MAX));
         }
     }
 

@@ -147,12 +147,14 @@ impl Translator<'_, '_> {
         match *operator {
             Operator::StructNew { struct_type_index } => {
                 let fields = self.definitions.structure(struct_type_index).fields.len();
+                self.charge_for(fields);
                 let (nums, refs) = self.gather(fields);
                 let d = self.push_ref();
                 self.emit(Op::StructNew(d, nums, refs));
                 self.emit(Op::Index(struct_type_index));
             }
             Operator::StructNewDefault { struct_type_index } => {
+                self.charge_for(self.definitions.structure(struct_type_index).fields.len());
                 let d = self.push_ref();
                 self.emit(Op::StructNewDefault(d, struct_type_index));
             }
