@@ -171,3 +171,14 @@ fn bad_usage_ends_with_2() {
         assert!(message.contains(part), "{message}");
     }
 }
+
+/// What the others came to is not lost.
+#[test]
+fn a_script_that_cannot_be_run_stops_no_other() {
+    let folder = folder("mixed", &[("a.wast", GOOD), ("b.wast", "(assert_nothing)"), ("c.wast", GOOD)]);
+    let output = wast(&[&folder]);
+    assert_eq!(output.code, 2);
+    let names: Vec<_> = rows(&output.stdout).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a.wast", "c.wast", "total"], "{}", output.stdout);
+    assert!(output.stderr.starts_with("error: cannot run") && output.stderr.contains("b.wast"), "{}", output.stderr);
+}

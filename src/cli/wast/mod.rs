@@ -19,26 +19,36 @@ use super::failure::Failure;
 use super::file;
 use super::progress::Progress;
 
-/// Runs the scripts that the options name and prints what came of them. It is a failure if a directive failed.
+/// Runs the scripts that the options name and prints what came of them. It is a failure if a directive failed, or if
+/// one of the scripts cannot be read or parsed, which stops none of the others.
 pub(super) fn wast(options: &Wast, out: &mut impl Write) -> Result<(), Failure> {
     let files = files::find(&options.files, options.filter.as_deref())?;
     let collectors = options.collector.as_slice();
     let progress = Progress::new();
     let (mut started, total) = (0, files.len() * collectors.len());
-    let mut runs = Vec::with_capacity(collectors.len());
+    let (mut runs, mut refused) = (Vec::with_capacity(collectors.len()), None);
     for &collector in collectors {
         let runner = Runner::new(&Engine::new(&options.config(collector))?);
         let mut run = Run::new(collector);
         for file in &files {
             started += 1;
             progress.show(&format!("{started}/{total}"), &format!("{collector}: {}", file.display()));
-            run.files.push(run_file(&runner, file)?);
+            match run_file(&runner, file) {
+                Ok(report) => run.files.push(report),
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
         }
         runs.push(run);
     }
     drop(progress);
+    if let Some(refused) = refused.take_if(|_| runs.iter().all(|run| run.files.is_empty())) {
+        return Err(refused);
+    }
     if options.json { json::write(&runs, out) } else { report::write(&runs, out) }?;
     out.flush()?;
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
     let failed: u64 = runs.iter().map(|run| run.total().failed).sum();
     match failed {
         0 => Ok(()),
