@@ -6,6 +6,26 @@
 use super::nursery::Nursery;
 
 /// What decides when a full collection is due. None is before [`Pacer::GROWN_MIN`] bytes were added to the heap.
+///
+/// ```
+/// use tumulus::collector::{BuiltinCollector, Pacing};
+/// use tumulus::heap::HeapConfig;
+/// use tumulus::store::{Config, Engine, ExternRef, RootScope, Store};
+///
+/// let run = |pacing| -> tumulus::error::Result<u64> {
+///     let mut config = Config::new();
+///     config.collector(BuiltinCollector::Copying).heap(HeapConfig { pacing, ..HeapConfig::default() });
+///     let mut store = Store::new(&Engine::new(&config)?, ());
+///     for i in 0..100_000 {
+///         ExternRef::new(&mut RootScope::new(&mut store), i)?;
+///     }
+///     Ok(store.heap_stats().collections)
+/// };
+/// let frequent = run(Pacing::Fixed { bytes: 64 << 10 })?;
+/// assert!(frequent > run(Pacing::Fixed { bytes: 256 << 10 })?, "800,000 bytes were allocated");
+/// assert_eq!(run(Pacing::Doubling)?, 0, "too few to begin with");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pacing {
