@@ -10,19 +10,24 @@ use super::nursery::Nursery;
 /// ```
 /// use tumulus::collector::{BuiltinCollector, Pacing};
 /// use tumulus::heap::HeapConfig;
-/// use tumulus::store::{Config, Engine, ExternRef, RootScope, Store};
+/// use tumulus::store::{Config, Engine, RootScope, Store, StructRef, StructRefPre};
+/// use tumulus::types::{FieldType, Mutability, StructType, SubType, ValType};
 ///
 /// let run = |pacing| -> tumulus::error::Result<u64> {
 ///     let mut config = Config::new();
 ///     config.collector(BuiltinCollector::Copying).heap(HeapConfig { pacing, ..HeapConfig::default() });
-///     let mut store = Store::new(&Engine::new(&config)?, ());
-///     for i in 0..100_000 {
-///         ExternRef::new(&mut RootScope::new(&mut store), i)?;
+///     let engine = Engine::new(&config)?;
+///     let number = FieldType::new(Mutability::Var, ValType::I64.into());
+///     let ty = engine.types().register(vec![SubType::new(StructType::new([number]))])?.get(0);
+///     let mut store = Store::new(&engine, ());
+///     let ty = StructRefPre::new(&mut store, &ty)?;
+///     for _ in 0..100_000 {
+///         StructRef::new_default(&mut RootScope::new(&mut store), &ty)?;
 ///     }
 ///     Ok(store.heap_stats().collections)
 /// };
 /// let frequent = run(Pacing::Fixed { bytes: 64 << 10 })?;
-/// assert!(frequent > run(Pacing::Fixed { bytes: 256 << 10 })?, "800,000 bytes were allocated");
+/// assert!(frequent > run(Pacing::Fixed { bytes: 512 << 10 })?, "1,600,000 bytes were allocated");
 /// assert_eq!(run(Pacing::Doubling)?, 0, "too few to begin with");
 /// # Ok::<(), tumulus::error::Error>(())
 /// ```
