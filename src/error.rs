@@ -18,6 +18,14 @@ use core::fmt;
 /// Why a guest's computation stopped: the guest's own doing, and never a matter of memory running out.
 ///
 /// One byte; 0 is left free so that `Result<(), Trap>` is one byte too.
+///
+/// ```
+/// use tumulus::error::Trap;
+///
+/// assert_eq!(Trap::from_code(Trap::CastFailure.code()), Some(Trap::CastFailure));
+/// assert_eq!((Trap::from_code(0), Trap::from_code(0xFF)), (None, None));
+/// assert_eq!(Trap::ArrayOutOfBounds.to_string(), "out of bounds array access");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -124,6 +132,24 @@ pub enum OutOfMemoryKind {
 }
 
 /// Room was asked for and could not be had. Recoverable: drop references and the same request may succeed.
+///
+/// ```
+/// use tumulus::error::OutOfMemoryKind;
+/// use tumulus::heap::HeapConfig;
+/// use tumulus::store::{Config, Engine, ExternRef, RootScope, Store};
+///
+/// let mut config = Config::new();
+/// config.heap(HeapConfig { initial_bytes: 0, max_bytes: 64 << 10, ..HeapConfig::default() });
+/// let mut store = Store::new(&Engine::new(&config)?, ());
+/// let mut scope = RootScope::new(&mut store);
+/// let full = (0..).find_map(|n| ExternRef::new(&mut scope, n).err()).expect("a heap has a limit");
+/// let refused = full.out_of_memory().expect("nothing else can go wrong");
+/// assert_eq!((refused.kind, refused.limit), (OutOfMemoryKind::HeapFull, 64 << 10));
+/// // With the scope go the references.
+/// drop(scope);
+/// assert!(ExternRef::new(&mut store, 0).is_ok());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct OutOfMemory {
     /// Which limit was hit.
@@ -338,6 +364,21 @@ impl fmt::Debug for Exception {
 }
 
 /// One activation of the guest's call stack, innermost first.
+///
+/// ```
+/// use tumulus::store::{Engine, Store};
+/// use tumulus::wasm::{Instance, Module};
+///
+/// let engine = Engine::default();
+/// let text = r#"(module (func $inner unreachable) (func (export "outer") (call $inner)))"#;
+/// let mut store = Store::new(&engine, ());
+/// let instance = Instance::new(&mut store, &Module::new(&engine, text)?, &[])?;
+/// let outer = instance.get_func(&mut store, "outer").expect("exported");
+/// let trapped = outer.call(&mut store, &[], &mut []).unwrap_err();
+/// let frames: Vec<String> = trapped.call_stack().iter().map(ToString::to_string).collect();
+/// assert_eq!(frames, ["inner (function 0)", "outer (function 1)"]);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameInfo {
     /// The name of the function from the module's name section or exports, where there is one.
@@ -356,6 +397,28 @@ impl fmt::Display for FrameInfo {
 }
 
 /// Any failure of an operation on a store: a [`Cause`] and, if a guest was running, its call stack.
+///
+/// ```
+/// use std::io;
+/// use tumulus::error::{Cause, Error, Misuse, Trap};
+/// use tumulus::store::{Engine, Func, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let open = Func::wrap(&mut store, |file: u32| match file {
+///     0 => Err(Error::host(io::Error::from(io::ErrorKind::NotFound))),
+///     1 => Err(Error::from(Trap::Unreachable)),
+///     file => Ok(file),
+/// })?;
+/// let open = open.typed::<u32, u32>(&store)?;
+/// // Who caused it?
+/// let host = open.call(&mut store, 0).unwrap_err();
+/// assert!(matches!(host.cause(), Cause::Host(error) if error.is::<io::Error>()), "the host function");
+/// let guest = open.call(&mut store, 1).unwrap_err();
+/// assert_eq!((guest.trap(), guest.to_string().as_str()), (Some(Trap::Unreachable), "trap: unreachable executed"));
+/// let embedder = open.call(&mut Store::new(&Engine::default(), ()), 2).unwrap_err();
+/// assert!(matches!(embedder.into_cause(), Cause::Misuse(Misuse::ForeignHandle)), "we: it is another store");
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -14,6 +14,28 @@ use crate::store::StoreOpaque;
 /// Allocates an object of `bytes` bytes, all zero behind its header, and gives its reference; 0 if that failed. A safe
 /// point.
 ///
+/// ```
+/// use tumulus::abi;
+/// use tumulus::store::{Engine, Store, StructRefPre};
+/// use tumulus::types::{FieldType, Mutability, StructType, SubType, ValType};
+///
+/// let engine = Engine::default();
+/// let number = FieldType::new(Mutability::Var, ValType::I64.into());
+/// let ty = engine.types().register(vec![SubType::new(StructType::new([number]))])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// StructRefPre::new(&mut store, &ty)?;
+/// let object = engine.object_type(&ty).expect("a struct type has objects");
+/// let size = object.as_struct().expect("a struct type").size;
+/// // What compiled code does where the window has no room. SAFETY: `context` is the one that `enter` gave.
+/// let mut allocate = |bytes: u32| {
+///     abi::enter(&mut store, |context| unsafe { abi::allocate(context, object.header().bits(), bytes) })
+/// };
+/// assert_ne!(allocate(size)?, 0);
+/// assert!(allocate(size + 1).is_err(), "no size of an object");
+/// assert_eq!(store.heap_stats().allocated_bytes, u64::from(size));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
+///
 /// # Safety
 /// As for every entry point.
 pub unsafe extern "C" fn allocate(context: VmPtr<VMStoreContext>, header: u32, bytes: u32) -> u32 {
@@ -222,6 +244,23 @@ pub unsafe extern "C" fn corrupt(context: VmPtr<VMStoreContext>, object: u32) ->
 }
 
 /// All entry points by name, with their addresses: for a linker of compiled code.
+///
+/// ```
+/// use tumulus::abi;
+/// use tumulus::provenance::{VMStoreContext, VmPtr};
+/// use tumulus::store::{Engine, ExternRef, RootScope, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// ExternRef::new(&mut RootScope::new(&mut store), "garbage")?;
+/// let found = abi::entry_points().into_iter().find(|(name, _)| *name == "tumulus_collect");
+/// let (_, address) = found.expect("in the table");
+/// // SAFETY: this is the function's type.
+/// let collect: unsafe extern "C" fn(VmPtr<VMStoreContext>) -> u32 = unsafe { std::mem::transmute(address) };
+/// // SAFETY: `context` is the one that `enter` gave.
+/// let status = abi::enter(&mut store, |context| unsafe { collect(context) })?;
+/// assert_eq!((status, store.heap_stats().extern_payloads), (abi::DONE, 0));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[must_use]
 pub fn entry_points() -> [(&'static str, *const u8); 13] {
     [

@@ -63,6 +63,27 @@ pub fn enter<S: AsContextMut, R>(mut store: S, code: impl FnOnce(VmPtr<VMStoreCo
 ///
 /// `None` if `host` failed or panicked, or something had failed before: compiled code has to return then.
 ///
+/// ```
+/// use tumulus::abi;
+/// use tumulus::error::Trap;
+/// use tumulus::store::{Engine, Store, StoreContextMut};
+///
+/// let mut store = Store::new(&Engine::default(), 0);
+/// let charge = |mut store: StoreContextMut<'_, i32>| {
+///     *store.data_mut() += 1;
+///     if *store.data() > 1 { Err(Trap::OutOfFuel.into()) } else { Ok(*store.data()) }
+/// };
+/// // SAFETY, twice: `context` is the one that `enter` gave, and the store's data is an `i32`.
+/// let called = abi::enter(&mut store, |context| unsafe { abi::call_host(context, charge) })?;
+/// assert_eq!(called, Some(1));
+/// let failed = abi::enter(&mut store, |context| {
+///     let called = unsafe { abi::call_host(context, charge) };
+///     assert_eq!(called, None, "now the code returns");
+/// });
+/// assert_eq!(failed.unwrap_err().trap(), Some(Trap::OutOfFuel));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
+///
 /// # Safety
 /// As for every entry point; and `T` is the type of the data of the store in which [`enter`] was called.
 pub unsafe fn call_host<T, R>(

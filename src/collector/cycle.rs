@@ -110,6 +110,26 @@ impl fmt::Debug for Cycle<'_> {
 }
 
 /// What a cycle did, in numbers that depend on nothing but the operations before it.
+///
+/// ```
+/// use tumulus::collector::{BuiltinCollector, CycleKind, CyclePhase, CycleReport};
+/// use tumulus::store::{Config, Engine, ExternRef, RootScope, Store};
+/// use tumulus::trace::RootCategory;
+///
+/// let mut config = Config::new();
+/// config.collector(BuiltinCollector::Copying);
+/// let mut store = Store::new(&Engine::new(&config)?, ());
+/// ExternRef::new(&mut RootScope::new(&mut store), "garbage")?;
+/// let kept = ExternRef::new(&mut store, "kept")?.to_owned_rooted(&mut store)?;
+/// store.gc()?;
+/// let CycleReport { kind, copied_objects, live_bytes, roots, phases, .. } = store.heap_stats().last_cycle;
+/// assert_eq!((kind, copied_objects, live_bytes), (CycleKind::Full, 1, 8));
+/// assert_eq!(roots[RootCategory::Owned as usize], 1);
+/// let ran = CyclePhase::ALL.into_iter().filter(|&phase| phases[phase as usize].is_some());
+/// assert_eq!(ran.collect::<Vec<_>>(), [CyclePhase::Copy]);
+/// # drop(kept);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CycleReport {
     /// Which objects it decided on. Set by the heap; a collector that did more than it was asked for says so.

@@ -40,6 +40,18 @@ use crate::space::{BlockTable, LargeRun, Window};
 use crate::trace::{Budget, Progress};
 
 /// What a collector is like: plain data that the heap, the tests and reports read instead of asking which one it is.
+///
+/// ```
+/// use tumulus::collector::BuiltinCollector;
+///
+/// // For a runtime that keeps bare offsets over collections.
+/// let is_fit = |kind: &BuiltinCollector| {
+///     let traits = kind.traits();
+///     traits.collects && !traits.moves
+/// };
+/// assert_eq!(BuiltinCollector::ALL.into_iter().find(is_fit), Some(BuiltinCollector::RefCount));
+/// assert_eq!(BuiltinCollector::RefCount.create().traits(), BuiltinCollector::RefCount.traits());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CollectorTraits {
     /// Its name on the command line.
@@ -180,6 +192,24 @@ pub trait Collector: Send {
 pub type CollectorFactory = Arc<dyn Fn() -> Box<dyn Collector> + Send + Sync>;
 
 /// A collector that comes with this crate.
+///
+/// ```
+/// use tumulus::collector::BuiltinCollector;
+/// use tumulus::store::{Config, Engine, ExternRef, RootScope, Store};
+///
+/// let mut config = Config::new();
+/// for kind in BuiltinCollector::ALL {
+///     config.collector(kind.to_string().parse::<BuiltinCollector>().expect("its name"));
+///     let mut store = Store::new(&Engine::new(&config)?, ());
+///     ExternRef::new(&mut RootScope::new(&mut store), "garbage")?;
+///     store.gc()?;
+///     let left = store.heap_stats().extern_payloads;
+///     assert_eq!(left == 0, kind.traits().collects, "{kind}");
+/// }
+/// let unknown = "mark-sweep".parse::<BuiltinCollector>().unwrap_err();
+/// assert!(unknown.to_string().ends_with("there are: null, copying, mark_region, generational, ref_count"));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BuiltinCollector {

@@ -6,6 +6,31 @@
 use super::nursery::Nursery;
 
 /// What decides when a full collection is due. None is before [`Pacer::GROWN_MIN`] bytes were added to the heap.
+///
+/// ```
+/// use tumulus::collector::{BuiltinCollector, Pacing};
+/// use tumulus::heap::HeapConfig;
+/// use tumulus::store::{Config, Engine, RootScope, Store, StructRef, StructRefPre};
+/// use tumulus::types::{FieldType, Mutability, StructType, SubType, ValType};
+///
+/// let run = |pacing| -> tumulus::error::Result<u64> {
+///     let mut config = Config::new();
+///     config.collector(BuiltinCollector::Copying).heap(HeapConfig { pacing, ..HeapConfig::default() });
+///     let engine = Engine::new(&config)?;
+///     let number = FieldType::new(Mutability::Var, ValType::I64.into());
+///     let ty = engine.types().register(vec![SubType::new(StructType::new([number]))])?.get(0);
+///     let mut store = Store::new(&engine, ());
+///     let ty = StructRefPre::new(&mut store, &ty)?;
+///     for _ in 0..100_000 {
+///         StructRef::new_default(&mut RootScope::new(&mut store), &ty)?;
+///     }
+///     Ok(store.heap_stats().collections)
+/// };
+/// let frequent = run(Pacing::Fixed { bytes: 64 << 10 })?;
+/// assert!(frequent > run(Pacing::Fixed { bytes: 512 << 10 })?, "1,600,000 bytes were allocated");
+/// assert_eq!(run(Pacing::Doubling)?, 0, "too few to begin with");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pacing {

@@ -87,6 +87,20 @@ impl<T: fmt::Debug> fmt::Debug for GuestSlice<'_, T> {
 }
 
 /// A slice of a guest's memory, borrowed exclusively until this is dropped.
+///
+/// ```
+/// use tumulus::guest::{GuestError, GuestMemory, HostMemory};
+///
+/// let mut memory = HostMemory::from(vec![3, 1, 2, 0]);
+/// let guest = memory.guest();
+/// let mut slice = guest.ptr::<[u8]>((0, 3)).as_slice_mut()?.expect("an unshared memory");
+/// slice.sort();
+/// assert!(guest.ptr::<u8>(2).read().is_err(), "it must not even be read meanwhile");
+/// assert_eq!(guest.ptr::<u8>(3).read(), Ok(0));
+/// drop(slice);
+/// assert_eq!(memory.bytes()[..], [1, 2, 3, 0]);
+/// # Ok::<(), GuestError>(())
+/// ```
 pub struct GuestSliceMut<'a, T> {
     elements: SendSyncPtr<[T]>,
     _claim: Claim<'a>,
@@ -128,6 +142,18 @@ impl<T: fmt::Debug> fmt::Debug for GuestSliceMut<'_, T> {
 }
 
 /// Text in a guest's memory, borrowed for reading until this is dropped.
+///
+/// ```
+/// use tumulus::guest::{GuestError, GuestMemory, HostMemory};
+///
+/// let mut memory = HostMemory::from(b"caf\xC3\xA9".to_vec());
+/// let guest = memory.guest();
+/// let text = guest.ptr::<str>((0, 5)).as_str()?.expect("an unshared memory");
+/// assert_eq!((&*text, text.chars().count()), ("caf\u{e9}", 4));
+/// assert!(guest.ptr::<u8>(0).write(b'C').is_err(), "borrowed");
+/// assert!(guest.ptr::<str>((0, 4)).as_str().is_err(), "ends within a character");
+/// # Ok::<(), GuestError>(())
+/// ```
 pub struct GuestStr<'a>(GuestSlice<'a, u8>);
 
 impl<'a> GuestStr<'a> {
@@ -155,6 +181,15 @@ impl fmt::Debug for GuestStr<'_> {
 }
 
 /// Text in a guest's memory, borrowed exclusively until this is dropped.
+///
+/// ```
+/// use tumulus::guest::{GuestError, GuestMemory, HostMemory};
+///
+/// let mut memory = HostMemory::from(b"quiet".to_vec());
+/// memory.guest().ptr::<str>((0, 5)).as_str_mut()?.expect("an unshared memory").make_ascii_uppercase();
+/// assert_eq!(memory.bytes(), b"QUIET");
+/// # Ok::<(), GuestError>(())
+/// ```
 pub struct GuestStrMut<'a>(GuestSliceMut<'a, u8>);
 
 impl<'a> GuestStrMut<'a> {

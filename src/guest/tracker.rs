@@ -21,6 +21,21 @@ use super::{GuestError, HomeThread, Region};
 ///
 /// No other borrow, of this tracker or of any, ever gets the same handle. To release with a handle that is spent or
 /// that another tracker gave out does nothing.
+///
+/// ```
+/// use tumulus::guest::{BorrowTracker, GuestError, Region};
+///
+/// let (tracker, other) = (BorrowTracker::new(), BorrowTracker::new());
+/// let region = Region::new(0, 8);
+/// let spent = tracker.mut_borrow(region)?;
+/// tracker.mut_unborrow(spent);
+/// let current = tracker.mut_borrow(region)?;
+/// assert_ne!(spent, current);
+/// tracker.mut_unborrow(spent);
+/// tracker.mut_unborrow(other.mut_borrow(region)?);
+/// assert!(tracker.is_mut_borrowed(region), "neither of them names this borrow");
+/// # Ok::<(), GuestError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BorrowHandle {
     place: u32,

@@ -4,6 +4,23 @@ use super::{GcHeap, PauseTimes};
 use crate::collector::{Counters, CycleReport};
 
 /// What a heap did so far. All fields but `times` depend on nothing but the operations done.
+///
+/// ```
+/// use tumulus::store::{Engine, ExternRef, RootScope, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// for i in 0..1000 {
+///     ExternRef::new(&mut RootScope::new(&mut store), i)?;
+/// }
+/// let before = store.heap_stats();
+/// assert_eq!((before.allocated_bytes, before.extern_payloads), (8000, 1000));
+/// store.gc()?;
+/// let after = store.heap_stats();
+/// assert_eq!((after.collections, after.live_bytes, after.extern_payloads), (before.collections + 1, 0, 0));
+/// assert_eq!(after.allocated_bytes, 8000, "ever");
+/// assert!(after.used_bytes < before.used_bytes && after.times.total >= after.times.longest);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeapStats {
     /// Collections completed, minor ones included.

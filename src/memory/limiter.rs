@@ -66,6 +66,37 @@ impl Growth {
 ///
 /// A heap grows in parts, its side tables first. If one of them is refused, those that have grown stay as they are: the
 /// heap goes on with what it has, and the next growth asks for less.
+///
+/// ```
+/// use tumulus::error::OutOfMemory;
+/// use tumulus::memory::{Growth, MemoryType, ResourceLimiter};
+/// use tumulus::store::{Engine, Memory, Store, Table, TableType, Val};
+/// use tumulus::types::RefType;
+///
+/// /// The bytes that are left for everything together.
+/// struct Budget(u64);
+///
+/// impl ResourceLimiter for Budget {
+///     fn growing(&mut self, growth: &Growth) -> bool {
+///         let left = self.0.checked_sub((growth.desired - growth.current) * growth.kind.unit_bytes());
+///         self.0 = left.unwrap_or(self.0);
+///         left.is_some()
+///     }
+///
+///     fn grow_failed(&mut self, growth: &Growth, _: &OutOfMemory) {
+///         self.0 += (growth.desired - growth.current) * growth.kind.unit_bytes();
+///     }
+/// }
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// store.limiter(Budget(100_000));
+/// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+/// assert!(memory.grow(&mut store, 1).is_err());
+/// let table = |elements| TableType::new(RefType::FUNCREF, elements, None);
+/// assert!(Table::new(&mut store, table(10_000), Val::null_func_ref()).is_err(), "of 4 bytes each");
+/// assert!(Table::new(&mut store, table(5_000), Val::null_func_ref()).is_ok());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub trait ResourceLimiter: Send {
     /// Whether the growth may go ahead.
     fn growing(&mut self, growth: &Growth) -> bool;
@@ -77,6 +108,17 @@ pub trait ResourceLimiter: Send {
 }
 
 /// The limiter of a store, shared by all that grows in it; or none, and everything is allowed.
+///
+/// ```
+/// use tumulus::error::OutOfMemoryKind;
+/// use tumulus::memory::{Growth, Limiter, ResourceKind, StoreLimits};
+///
+/// let limiter = Limiter::new(StoreLimits { table_elements_max: Some(10), ..StoreLimits::default() });
+/// let growth = |desired| Growth { kind: ResourceKind::Table, current: 4, desired, maximum: None };
+/// assert_eq!(limiter.grow(&growth(10), || Ok("grown")), Ok("grown"));
+/// let denied = limiter.grow::<()>(&growth(11), || unreachable!("it is not tried")).unwrap_err();
+/// assert_eq!((denied.kind, denied.asked), (OutOfMemoryKind::Denied, 7 * 4), "in bytes");
+/// ```
 #[derive(Clone, Default)]
 pub struct Limiter(Option<Arc<Mutex<dyn ResourceLimiter>>>);
 
@@ -111,6 +153,21 @@ impl fmt::Debug for Limiter {
 }
 
 /// A limiter of fixed numbers, each of which holds for every single memory, table, heap or side table. None set allows all.
+///
+/// ```
+/// use tumulus::error::OutOfMemoryKind;
+/// use tumulus::memory::{MemoryType, StoreLimits};
+/// use tumulus::store::{Engine, Memory, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// store.limiter(StoreLimits { memory_bytes_max: Some(2 * 65_536), ..StoreLimits::default() });
+/// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+/// memory.grow(&mut store, 1)?;
+/// let denied = memory.grow(&mut store, 1).unwrap_err();
+/// assert_eq!(denied.out_of_memory().map(|refused| refused.kind), Some(OutOfMemoryKind::Denied));
+/// assert!(Memory::new(&mut store, MemoryType::new(2, None)).is_ok(), "each for itself");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreLimits {
     /// Bytes of a linear memory.

@@ -133,6 +133,22 @@ unsafe impl LinearMemory for MappedMemory {
 }
 
 /// Makes each memory on a mapping of its own.
+///
+/// ```
+/// use tumulus::error::OutOfMemoryKind;
+/// use tumulus::memory::{LocalMemory, MappedMemoryCreator, MemoryCreator, MemoryType};
+///
+/// let (ty, maximum) = (MemoryType::new(1, Some(4)), 4 * 65_536);
+/// let memory = MappedMemoryCreator::default().new_memory(ty, 65_536, Some(maximum), Some(maximum), 0).unwrap();
+/// let mut memory = LocalMemory::new(memory);
+/// memory.bytes_mut()[0] = 7;
+/// let base = memory.base_ptr();
+/// memory.grow_to(maximum)?;
+/// assert_eq!(memory.base_ptr(), base, "all of it was reserved");
+/// assert_eq!((memory.bytes()[0], memory.bytes()[maximum - 1]), (7, 0));
+/// assert_eq!(memory.grow_to(maximum + 1).unwrap_err().kind, OutOfMemoryKind::TooLarge);
+/// # Ok::<(), tumulus::error::OutOfMemory>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MappedMemoryCreator {
     huge_pages: bool,

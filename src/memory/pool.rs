@@ -31,6 +31,19 @@ use crate::provenance::SendSyncPtr;
 const AFFINITY_DEPTH: usize = 64;
 
 /// The measures of a pool.
+///
+/// ```
+/// use tumulus::memory::{MemoryCreator, MemoryType, PoolConfig, PoolMemoryCreator};
+///
+/// let config = PoolConfig { slots: 4, slot_size: 1 << 20, ..PoolConfig::default() };
+/// let pool = PoolMemoryCreator::new(config.clone())?;
+/// let ty = MemoryType::new(1, None);
+/// let memory = pool.new_memory(ty, 65_536, None, None, 0).unwrap();
+/// assert_eq!(memory.byte_capacity(), 1 << 20, "its slot");
+/// assert!(pool.new_memory(ty, 65_536, None, Some(2 << 20), 0).is_err(), "longer than a slot");
+/// assert!(PoolMemoryCreator::new(PoolConfig { slots: usize::MAX, ..config }).is_err());
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
     /// How many memories there can be at once.

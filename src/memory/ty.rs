@@ -60,6 +60,18 @@ impl fmt::Display for Limits {
 }
 
 /// The type of a linear memory.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+///
+/// let ty = MemoryType::new64(1, Some(2));
+/// assert_eq!(ty.to_string(), "memory i64 1 2");
+/// assert_eq!((ty.minimum_byte_size(), ty.maximum_byte_size()), (Some(65_536), Some(131_072)));
+/// // What no maximum limits, its indices do.
+/// assert_eq!(MemoryType::new(1, None).maximum_byte_size(), Some(1 << 32));
+/// let refused = MemoryType::new(3, Some(2)).validate().unwrap_err();
+/// assert!(refused.to_string().ends_with("a minimum of 3 pages above the maximum of 2 pages"), "{refused}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryType {
     limits: Limits,
@@ -231,6 +243,17 @@ impl fmt::Display for MemoryType {
 }
 
 /// Puts together a [`MemoryType`] and checks it.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+///
+/// let bytes = MemoryType::builder().min(10).max(Some(100)).page_size_log2(0).build()?;
+/// assert_eq!(bytes.to_string(), "memory 10 100 (pagesize 1)");
+/// assert_eq!(bytes.maximum_byte_size(), Some(100));
+/// assert!(MemoryType::builder().min(10).shared(true).build().is_err(), "a shared one needs a maximum");
+/// assert!(MemoryType::builder().page_size_log2(12).build().is_err());
+/// # Ok::<(), tumulus::error::Misuse>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemoryTypeBuilder {
     ty: MemoryType,

@@ -85,6 +85,22 @@ unsafe impl LinearMemory for VecMemory {
 }
 
 /// Makes each memory on a `Vec` of its own; refuses to be asked for a guard.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tumulus::memory::{MemoryCreator, MemoryType, VecMemoryCreator};
+/// use tumulus::store::{Config, Engine, Memory, Store};
+///
+/// let mut config = Config::new();
+/// config.memory_creator(Arc::new(VecMemoryCreator)).memory_reservation(0);
+/// let mut store = Store::new(&Engine::new(&config)?, ());
+/// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+/// memory.write(&mut store, 10, b"kept").expect("inside");
+/// memory.grow(&mut store, 100)?;
+/// assert_eq!(&memory.data(&store)[10..15], b"kept\0", "wherever it is now");
+/// assert!(VecMemoryCreator.new_memory(MemoryType::new(1, None), 65_536, None, None, 4096).is_err(), "no guard");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VecMemoryCreator;
 

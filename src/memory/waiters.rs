@@ -16,6 +16,24 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Trap;
 
 /// How a wait ended.
+///
+/// ```
+/// use std::{thread, time::Duration};
+/// use tumulus::memory::{MemoryType, SharedMemory, WaitResult};
+/// use tumulus::store::Engine;
+///
+/// let memory = SharedMemory::new(&Engine::default(), MemoryType::shared(1, 1))?;
+/// assert_eq!(memory.atomic_wait32(8, 1, None), Ok(WaitResult::Mismatch), "there is a 0");
+/// assert_eq!(memory.atomic_wait32(8, 0, Some(Duration::from_millis(1))), Ok(WaitResult::TimedOut));
+/// thread::scope(|scope| {
+///     let waiter = scope.spawn(|| memory.atomic_wait32(8, 0, None));
+///     while memory.atomic_notify(8, 1) == Ok(0) {
+///         thread::yield_now();
+///     }
+///     assert_eq!(waiter.join().unwrap(), Ok(WaitResult::Ok));
+/// });
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum WaitResult {

@@ -11,6 +11,14 @@ pub trait PodValType<const SIZE: usize>: Copy {
 }
 
 /// A 128-bit vector, without an opinion on its lanes.
+///
+/// ```
+/// use tumulus::object::V128;
+///
+/// let lanes = V128::from(0x0000_0004_0000_0003_0000_0002_0000_0001);
+/// assert_eq!(lanes.to_string(), "i32x4 0x00000001 0x00000002 0x00000003 0x00000004");
+/// assert_eq!(u128::from(lanes) >> 96, 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct V128(u128);
@@ -50,6 +58,16 @@ impl V128 {
 ///
 /// Offsets are relative to the object's start. Reading or writing outside the object panics and names the offset,
 /// the width and the object's size.
+///
+/// ```
+/// use tumulus::object::VMObjectDataMut;
+///
+/// let mut bytes = [0; 16];
+/// let mut object = VMObjectDataMut::new(&mut bytes);
+/// object.write(6, 0x0102_u16);
+/// assert_eq!((object.read::<1, u8>(6), object.read::<8, u64>(8)), (2, 0));
+/// assert_eq!(object.bytes()[4..8], [0, 0, 2, 1]);
+/// ```
 pub struct VMObjectDataMut<'a> {
     bytes: &'a mut [u8],
     /// Where the object lies, for the panic message; 0 if it was not made from a reference.

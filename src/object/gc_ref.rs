@@ -9,6 +9,18 @@ use crate::provenance::Typed;
 /// Neither `Clone` nor `Copy`, so that a copy is always a decision: [`VMGcRef::unchecked_copy`] runs no barrier,
 /// `GcStore::clone_gc_ref` does. In a Rust local it is valid until the next safe point and roots nothing. Its number
 /// is never trusted: using a wrong one gives wrong answers, errors or documented panics.
+///
+/// ```
+/// use tumulus::object::VMGcRef;
+///
+/// assert_eq!(VMGcRef::from_raw_u32(0), None, "null");
+/// let object = VMGcRef::from_raw_u32(0x40).expect("not null");
+/// assert_eq!((object.is_i31(), object.as_i31_u()), (false, None));
+/// // A number is in the reference itself, with 31 bits and either extension.
+/// let number = VMGcRef::from_i31(0x7FFF_FFFF);
+/// assert_eq!((number.as_i31_u(), number.as_i31_s()), (Some(0x7FFF_FFFF), Some(-1)));
+/// assert_eq!(number.as_raw_u32(), 0xFFFF_FFFF);
+/// ```
 #[derive(PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct VMGcRef(NonZeroU32);

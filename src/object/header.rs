@@ -39,6 +39,18 @@ impl VMGcKind {
 }
 
 /// The header word of an object, by value. Any `u32` is a header; only some of them decode to an object.
+///
+/// ```
+/// use tumulus::object::{VMGcHeader, VMGcKind};
+/// use tumulus::provenance::VMSharedTypeIndex;
+///
+/// let header = VMGcHeader::new(VMGcKind::Struct, VMSharedTypeIndex::new(5));
+/// assert_eq!((header.bits(), header.kind(), header.ty().bits()), (0x504, Some(VMGcKind::Struct), 5));
+/// assert!(header.with_log(true).is_log() && header.with_log(true) != header);
+/// // What lies in a heap may be anything.
+/// assert_eq!(VMGcHeader::from_bits(0x51C).kind(), None, "there is no kind 7");
+/// assert_eq!(VMGcHeader::forwarding(0x80).forwarded_to(), Some(0x80));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct VMGcHeader(u32);

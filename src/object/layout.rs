@@ -23,6 +23,22 @@ pub struct GcField {
 }
 
 /// The layout of a struct type, or of the exceptions of a function type.
+///
+/// ```
+/// use tumulus::object::GcStructLayout;
+/// use tumulus::types::{FieldType, Mutability, RefType, StorageType, ValType};
+///
+/// let field = |storage| FieldType::new(Mutability::Var, storage);
+/// let fields = [field(StorageType::I8), field(ValType::I64.into()), field(RefType::ANYREF.into())];
+/// let base = GcStructLayout::new(&fields[..2], None);
+/// let offsets = |layout: &GcStructLayout| layout.fields.iter().map(|field| field.offset).collect::<Vec<_>>();
+/// assert_eq!((offsets(&base), base.size), (vec![4, 8], 16));
+/// // A subtype's fields lie where they did, and what it adds fills the holes.
+/// let all = [fields[0], fields[1], field(StorageType::I16), fields[2]];
+/// let derived = GcStructLayout::new(&all, Some(&base));
+/// assert_eq!((offsets(&derived), derived.size), (vec![4, 8, 6, 16], 24));
+/// assert!(derived.fields[3].is_ref && !derived.fields[2].is_ref);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcStructLayout {
     /// Bytes that an object takes, header included; a multiple of 8.
@@ -86,6 +102,17 @@ impl GcStructLayout {
 }
 
 /// The layout of an array type.
+///
+/// ```
+/// use tumulus::object::GcArrayLayout;
+/// use tumulus::types::{FieldType, Mutability, RefType, StorageType, ValType};
+///
+/// let layout = |storage| GcArrayLayout::new(FieldType::new(Mutability::Var, storage));
+/// let halves = layout(StorageType::I16);
+/// assert_eq!((halves.elem_offset(2), halves.size_for_len(3)), (12, 16));
+/// assert!(layout(RefType::ANYREF.into()).elems_are_gc_refs && !layout(RefType::FUNCREF.into()).elems_are_gc_refs);
+/// assert!(layout(ValType::V128.into()).size_for_len(u32::MAX) > 1 << 32, "more than any heap has");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GcArrayLayout {
     /// Offset of the first element: always 8.
@@ -137,6 +164,25 @@ pub enum ObjectLayout {
 }
 
 /// A type of objects with everything that allocating and tracing them needs. Keeps the type alive.
+///
+/// ```
+/// use tumulus::object::{ObjectType, VMGcKind};
+/// use tumulus::store::Engine;
+/// use tumulus::types::{FieldType, FuncType, Mutability, StorageType, StructType, SubType, ValType};
+///
+/// let engine = Engine::default();
+/// let byte = FieldType::new(Mutability::Var, StorageType::I8);
+/// let ty = engine.types().register(vec![SubType::new(StructType::new([byte]))])?.get(0);
+/// let object = engine.object_type(&ty).expect("a struct type has objects");
+/// assert_eq!((object.header().ty(), object.header().kind()), (ty.index(), Some(VMGcKind::Struct)));
+/// assert_eq!(object.as_struct().map(|layout| layout.size), Some(8));
+///
+/// let func = engine.types().register(vec![SubType::new(FuncType::new([ValType::I64], []))])?.get(0);
+/// assert!(ObjectType::new(&func, |_| None).is_none(), "functions are no objects");
+/// let exceptions = ObjectType::exception(&func).expect("a function type");
+/// assert_eq!(exceptions.as_exception().map(|layout| (layout.fields[0].offset, layout.size)), Some((8, 16)));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ObjectType {
     ty: RegisteredType,

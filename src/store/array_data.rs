@@ -428,6 +428,29 @@ impl<N: Number + fmt::Debug> fmt::Debug for ArrayView<'_, N> {
 }
 
 /// The elements of an array as numbers, to be written to.
+///
+/// ```
+/// use tumulus::store::{ArrayRef, ArrayRefPre, Engine, Store};
+/// use tumulus::types::{ArrayType, FieldType, Mutability, StorageType, SubType};
+///
+/// let engine = Engine::default();
+/// let [var, fixed] = [Mutability::Var, Mutability::Const].map(|mutability| {
+///     engine.types().register(vec![SubType::new(ArrayType::new(FieldType::new(mutability, StorageType::I8)))])
+/// });
+/// let mut store = Store::new(&engine, ());
+/// let var = ArrayRefPre::new(&mut store, &var?.get(0))?;
+/// let bytes = ArrayRef::from_slice(&mut store, &var, &[1_u8, 2, 3])?;
+/// let mut view = bytes.view_mut::<u8, _>(&mut store)?;
+/// assert!(view.copy_from_slice(&[7; 4]).is_err() && view.range(2..4).is_none());
+/// assert_eq!(view.as_view().iter().collect::<Vec<_>>(), [1, 2, 3], "all or nothing");
+/// view.range(1..3).expect("there are three").map_in_place(|byte| byte << 4);
+/// assert_eq!(bytes.bytes(&store)?, [1, 0x20, 0x30]);
+///
+/// let fixed = ArrayRefPre::new(&mut store, &fixed?.get(0))?;
+/// let bytes = ArrayRef::from_slice(&mut store, &fixed, &[1_u8])?;
+/// assert!(bytes.view_mut::<u8, _>(&mut store).is_err(), "immutable");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub struct ArrayViewMut<'a, N> {
     bytes: &'a mut [u8],
     number: PhantomData<N>,

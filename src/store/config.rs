@@ -7,6 +7,29 @@ use crate::heap::HeapConfig;
 use crate::memory::{MemoryCreator, default_creator};
 
 /// Which collector the heaps of an engine get.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use tumulus::collector::{BuiltinCollector, CollectorFactory};
+/// use tumulus::store::{Config, Engine, ExternRef, Store};
+///
+/// let made = Arc::new(AtomicU32::new(0));
+/// let count = Arc::clone(&made);
+/// let factory: CollectorFactory = Arc::new(move || {
+///     count.fetch_add(1, Ordering::Relaxed);
+///     BuiltinCollector::MarkRegion.create()
+/// });
+/// let mut config = Config::new();
+/// config.collector(factory);
+/// let engine = Engine::new(&config)?;
+/// for stores in 1..3 {
+///     let mut store = Store::new(&engine, ());
+///     ExternRef::new(&mut store, "payload")?;
+///     assert_eq!(made.load(Ordering::Relaxed), stores, "one for each heap");
+/// }
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum CollectorChoice {

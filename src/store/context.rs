@@ -61,6 +61,27 @@ pub trait AsContext {
 }
 
 /// Something that gives exclusive access to a store.
+///
+/// ```
+/// use tumulus::error::Result;
+/// use tumulus::store::{AsContextMut, Engine, ExternRef, RootScope, Store};
+///
+/// /// Leaves nothing behind, wherever it is called.
+/// fn allocate_and_forget(mut store: impl AsContextMut) -> Result<()> {
+///     let mut scope = RootScope::new(&mut store);
+///     ExternRef::new(&mut scope, "dead when the scope ends")?;
+///     Ok(())
+/// }
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// allocate_and_forget(&mut store)?;
+/// let mut scope = RootScope::new(&mut store);
+/// allocate_and_forget(&mut scope)?;
+/// ExternRef::new(&mut scope, "lives")?;
+/// scope.as_context_mut().gc()?;
+/// assert_eq!(scope.as_context_mut().heap_stats().extern_payloads, 1);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub trait AsContextMut: AsContext {
     /// Exclusive access to the store.
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;

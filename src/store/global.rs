@@ -8,6 +8,22 @@ use crate::error::{Misuse, OutOfMemory, OutOfMemoryKind, Result};
 use crate::types::{HeapType, Mutability, RegisteredType, ValType};
 
 /// The type of a global.
+///
+/// ```
+/// use tumulus::error::{Cause, Misuse};
+/// use tumulus::store::{Engine, Global, GlobalType, Store, Val};
+/// use tumulus::types::{Mutability, ValType};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let ty = GlobalType::new(ValType::F64, Mutability::Const);
+/// assert_eq!(ty.to_string(), "(global f64)");
+/// assert!(Global::new(&mut store, ty, Val::I64(2)).is_err(), "of another type");
+/// let half = Global::new(&mut store, ty, Val::from(0.5))?;
+/// let refused = half.set(&mut store, Val::from(0.75)).unwrap_err();
+/// assert!(matches!(refused.cause(), Cause::Misuse(Misuse::Immutable(_))));
+/// assert_eq!(half.get(&mut store).f64(), Some(0.5));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GlobalType {
     content: ValType,

@@ -38,6 +38,28 @@ use crate::types::{CompositeKind, HeapType, RefType};
 pub struct AnyRef(());
 
 /// Marks handles to what `ref.eq` compares: structs, arrays and `i31`.
+///
+/// ```
+/// use tumulus::store::{AnyRef, Engine, EqRef, I31, Rooted, Store, StructRef, StructRefPre};
+/// use tumulus::types::{StructType, SubType};
+///
+/// let engine = Engine::default();
+/// let unit = engine.types().register(vec![SubType::new(StructType::new([]))])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// let unit = StructRefPre::new(&mut store, &unit)?;
+///
+/// // Objects are equal to nothing but themselves, wherever they have moved.
+/// let object: Rooted<EqRef> = StructRef::new_default(&mut store, &unit)?.upcast();
+/// let alike: Rooted<EqRef> = StructRef::new_default(&mut store, &unit)?.upcast();
+/// store.gc()?;
+/// assert!(Rooted::ref_eq(&store, &object, &object)? && !Rooted::ref_eq(&store, &object, &alike)?);
+///
+/// // Numbers are equal by value.
+/// let nine = AnyRef::from_i31(&mut store, I31::wrapping_u32(9))?.as_eqref(&store)?.expect("as every `i31`");
+/// let same = AnyRef::from_i31(&mut store, I31::wrapping_u32(9))?.as_eqref(&store)?.expect("as every `i31`");
+/// assert!(Rooted::ref_eq(&store, &nine, &same)? && !Rooted::ref_eq(&store, &nine, &object)?);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct EqRef(());
 
@@ -110,12 +132,52 @@ mod sealed {
 }
 
 /// What a handle leads to: [`AnyRef`], [`EqRef`], [`StructRef`], [`ArrayRef`], [`ExternRef`] or [`ExnRef`].
+///
+/// ```
+/// use tumulus::error::Result;
+/// use tumulus::store::{AnyRef, AsContext, Engine, ExternRef, I31, RefKind, Rooted, Store, StructRef, StructRefPre};
+/// use tumulus::types::{HeapType, StructType, SubType};
+///
+/// /// Those of the handles that lead to a `K`.
+/// fn only<K: RefKind>(store: impl AsContext, handles: &[Rooted<AnyRef>]) -> Result<Vec<Rooted<K>>> {
+///     handles.iter().filter_map(|handle| handle.cast(&store).transpose()).collect()
+/// }
+///
+/// let engine = Engine::default();
+/// let unit = engine.types().register(vec![SubType::new(StructType::new([]))])?.get(0);
+/// let mut store = Store::new(&engine, ());
+/// let unit = StructRefPre::new(&mut store, &unit)?;
+/// let object = StructRef::new_default(&mut store, &unit)?;
+/// let number = AnyRef::from_i31(&mut store, I31::wrapping_u32(9))?;
+/// let found = only::<StructRef>(&store, &[number, object.to_anyref()])?;
+/// assert!(found.len() == 1 && Rooted::ref_eq(&store, &found[0], &object)?);
+/// assert_eq!(ExternRef::HEAP_TYPE, HeapType::Extern);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub trait RefKind: sealed::Sealed + 'static {
     /// The heap type of everything that such a handle leads to.
     const HEAP_TYPE: HeapType;
 }
 
 /// A kind whose handles are handles of the kind `Super` too.
+///
+/// Upwards there is nothing to check:
+///
+/// ```
+/// # use tumulus::store::{AnyRef, Rooted, StructRef};
+/// fn widen(object: Rooted<StructRef>) -> Rooted<AnyRef> {
+///     object.upcast()
+/// }
+/// ```
+///
+/// downwards there is, and [`Rooted::cast`] does it:
+///
+/// ```compile_fail,E0277
+/// # use tumulus::store::{AnyRef, Rooted, StructRef};
+/// fn narrow(object: Rooted<AnyRef>) -> Rooted<StructRef> {
+///     object.upcast()
+/// }
+/// ```
 pub trait SubKind<Super: RefKind>: RefKind {}
 
 /// One line for each kind.

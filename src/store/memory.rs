@@ -20,6 +20,23 @@ pub(crate) struct MemoryEntity {
 }
 
 /// What a memory asked for and what it got.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{Config, Engine, Memory, Store};
+///
+/// let mut config = Config::new();
+/// config.memory_reservation(1 << 20).memory_guard_size(64 << 10);
+/// let mut store = Store::new(&Engine::new(&config)?, ());
+/// let memory = Memory::new(&mut store, MemoryType::new(1, Some(8)))?;
+/// let got = memory.description(&store);
+/// assert_eq!((got.reservation_asked, got.guard), (8 * 65_536, 64 << 10), "no more than its maximum");
+/// // Up to there it does not move.
+/// let base = memory.data_ptr(&store);
+/// memory.grow(&mut store, 7)?;
+/// assert!(memory.data_size(&store) > got.reservation || memory.data_ptr(&store) == base);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryDescription {
     /// Bytes of address space that were asked for, so that growth need not move the memory.

@@ -316,6 +316,21 @@ impl<T: fmt::Debug> fmt::Debug for Store<T> {
 }
 
 /// Something that can be imported and exported.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{Engine, Extern, Func, Memory, Store};
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let memory = Memory::new(&mut store, MemoryType::new(1, None))?;
+/// let double = Func::wrap(&mut store, |number: i32| 2 * number)?;
+/// let items: [Extern; 2] = [memory.into(), double.into()];
+/// let [neither, double] = items.map(Extern::into_func);
+/// assert!(neither.is_none());
+/// assert_eq!(double.expect("a function").typed::<i32, i32>(&store)?.call(&mut store, 21)?, 42);
+/// assert_eq!(items[0].into_memory(), Some(memory));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Extern {

@@ -9,6 +9,22 @@ mod sealed {
 
 /// A number that a field or an element can be: `u8` and `i8` for `i8`, `u16` and `i16` for `i16`, `u32`, `i32` and `f32`,
 /// `u64`, `i64` and `f64`, [`V128`].
+///
+/// ```
+/// use tumulus::store::Number;
+/// use tumulus::types::{StorageType, ValType};
+///
+/// assert!(u16::fits(StorageType::I16) && i16::fits(StorageType::I16));
+/// assert!(!f32::fits(ValType::I32.into()) && !u16::fits(ValType::I32.into()));
+///
+/// let mut bytes = [0xFF; 7];
+/// assert_eq!(0x0102_u16.put_le(&mut bytes[1..]), Some(()));
+/// assert_eq!(0_u32.put_le(&mut bytes[4..]), None, "there are three bytes");
+/// assert_eq!(bytes, [0xFF, 2, 1, 0xFF, 0xFF, 0xFF, 0xFF]);
+/// u16::put_all_le(&[3, 4, 5, 6], &mut bytes);
+/// assert_eq!(bytes, [3, 0, 4, 0, 5, 0, 0xFF], "as far as there is room");
+/// assert_eq!(<i16 as Number>::from_le(&bytes[2..]), Some(4));
+/// ```
 pub trait Number: sealed::Sealed + Copy {
     /// Bytes that it takes.
     const BYTES: usize;

@@ -86,6 +86,23 @@ impl fmt::Debug for StructRefPre {
 }
 
 /// An array type prepared for one store.
+///
+/// ```
+/// use tumulus::store::{ArrayRef, ArrayRefPre, Engine, Store, StructRefPre};
+/// use tumulus::types::{ArrayType, FieldType, Mutability, StorageType, SubType};
+///
+/// let engine = Engine::default();
+/// let element = FieldType::new(Mutability::Var, StorageType::I8);
+/// let ty = engine.types().register(vec![SubType::new(ArrayType::new(element))])?.get(0);
+///
+/// let mut store = Store::new(&engine, ());
+/// let pre = ArrayRefPre::new(&mut store, &ty)?;
+/// assert!(pre.element() == element && pre.elements::<u8>().is_ok() && pre.elements::<u16>().is_err());
+/// assert_eq!(ArrayRef::new_default(&mut store, &pre, 5)?.len(&store)?, 5);
+/// assert!(StructRefPre::new(&mut store, &ty).is_err(), "no struct type");
+/// assert!(ArrayRef::new_default(&mut Store::new(&engine, ()), &pre, 5).is_err(), "prepared for another store");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ArrayRefPre {
     store: StoreId,

@@ -11,6 +11,23 @@ use crate::provenance::{RecordOwner, VMRootArray, VmPtr};
 use crate::types::{RefType, RegisteredType, ValType};
 
 /// The type of a table.
+///
+/// ```
+/// use tumulus::store::{Engine, Store, Table, TableType, Val};
+/// use tumulus::types::RefType;
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let ty = TableType::new64(RefType::FUNCREF, 2, Some(4));
+/// assert_eq!(ty.to_string(), "(table i64 2 4 funcref)");
+/// let null = Val::null_func_ref();
+/// let table = Table::new(&mut store, ty, null)?;
+/// assert_eq!(table.size(&store), ty.minimum());
+/// table.grow(&mut store, 2, null)?;
+/// assert!(table.grow(&mut store, 1, null).is_err(), "beyond the maximum");
+/// assert_eq!(Some(table.size(&store)), ty.maximum());
+/// assert!(Table::new(&mut store, ty, Val::null_extern_ref()).is_err(), "no function");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableType {
     element: RefType,

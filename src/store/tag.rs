@@ -83,6 +83,24 @@ impl StoreOpaque {
 }
 
 /// A handle to a tag of a store. Two handles are equal if they name the same tag.
+///
+/// ```
+/// use tumulus::store::{Engine, ExnRef, Store, Tag, TagType, Val};
+/// use tumulus::types::{FuncType, ValType};
+///
+/// let engine = Engine::default();
+/// let mut store = Store::new(&engine, ());
+/// let ty = TagType::new(&engine, FuncType::new([ValType::I32], []))?;
+/// let (tag, twin) = (Tag::new(&mut store, &ty)?, Tag::new(&mut store, &ty)?);
+/// assert_eq!(tag.ty(&store), twin.ty(&store));
+/// // A handler for one does not catch what is thrown with the other.
+/// let exception = ExnRef::new(&mut store, &tag, &[Val::I32(404)])?;
+/// assert_eq!(exception.tag(&store)?, tag);
+/// assert_ne!(exception.tag(&store)?, twin);
+/// assert!(ExnRef::new(&mut store, &tag, &[]).is_err(), "carries an i32");
+/// assert!(ExnRef::new(&mut Store::new(&engine, ()), &tag, &[Val::I32(404)]).is_err(), "a tag of another store");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tag {
     store: StoreId,

@@ -10,6 +10,25 @@ use crate::object::V128;
 use crate::types::{FuncType, HeapType, RefType, ValType};
 
 /// A Rust type that stands for a WebAssembly type.
+///
+/// ```
+/// use tumulus::object::V128;
+/// use tumulus::store::{ExternRef, Func, Rooted, StructRef, Val, WasmTy};
+/// use tumulus::types::{RefType, ValType};
+///
+/// assert_eq!([i32::ty(), u32::ty()], [ValType::I32; 2]);
+/// assert_eq!([i64::ty(), u64::ty()], [ValType::I64; 2]);
+/// assert_eq!([f32::ty(), f64::ty(), V128::ty()], [ValType::F32, ValType::F64, ValType::V128]);
+/// assert_eq!(<Option<Func>>::ty(), RefType::FUNCREF.into());
+/// // A handle of each kind, which may be null.
+/// assert_eq!(<Option<Rooted<StructRef>>>::ty(), RefType::STRUCTREF.into());
+/// assert_eq!(<Option<Rooted<ExternRef>>>::ty(), RefType::EXTERNREF.into());
+///
+/// // Signs are the host's matter: the bits cross.
+/// assert_eq!(u32::MAX.into_val().i32(), Some(-1));
+/// assert_eq!(u64::from_val(Val::I64(-1)), Some(u64::MAX));
+/// assert_eq!(f32::from_val(Val::I32(1)), None);
+/// ```
 pub trait WasmTy: Sized {
     /// The WebAssembly type.
     fn ty() -> ValType;
@@ -151,6 +170,25 @@ impl<A: WasmTy> WasmResults for A {
 }
 
 /// A Rust closure that can be a host function.
+///
+/// ```
+/// use tumulus::error::{Result, Trap};
+/// use tumulus::store::{Caller, Engine, Func, Store};
+///
+/// let mut store = Store::new(&Engine::default(), Vec::new());
+/// // Up to eight parameters; behind the store, if that is wanted; results that may be several, or fail.
+/// let divide = Func::wrap(&mut store, |mut caller: Caller<'_, Vec<String>>, a: u32, b: u32| -> Result<(u32, u32)> {
+///     caller.data_mut().push(format!("{a} / {b}"));
+///     let quotient = a.checked_div(b).ok_or(Trap::IntegerDivisionByZero)?;
+///     Ok((quotient, a % b))
+/// })?;
+/// assert_eq!(divide.ty(&store).to_string(), "(func (param i32 i32) (result i32 i32))");
+/// let divide = divide.typed::<(u32, u32), (u32, u32)>(&store)?;
+/// assert_eq!(divide.call(&mut store, (7, 2))?, (3, 1));
+/// assert_eq!(divide.call(&mut store, (7, 0)).unwrap_err().trap(), Some(Trap::IntegerDivisionByZero));
+/// assert_eq!(*store.data(), ["7 / 2", "7 / 0"]);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
     /// The WebAssembly type of the closure.
     fn ty(&self) -> FuncType;

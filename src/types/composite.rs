@@ -9,6 +9,18 @@ use super::field::FieldType;
 use super::value::{CompositeKind, HeapType, RefType, ValType};
 
 /// A struct type: its fields in order, those of the supertype first.
+///
+/// ```
+/// use tumulus::types::{FieldType, Mutability, StorageType, StructType, TypeRegistry, ValType};
+///
+/// let byte = FieldType::new(Mutability::Var, StorageType::I8);
+/// let float = FieldType::new(Mutability::Const, ValType::F64.into());
+/// let (short, long) = (StructType::new([byte]), StructType::new([byte, float]));
+/// assert_eq!(long.to_string(), "(struct (field (mut i8)) (field f64))");
+/// // A subtype has the fields of its supertype, and may have more.
+/// let types = TypeRegistry::new();
+/// assert!(types.matches_struct(&long, &short) && !types.matches_struct(&short, &long));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StructType {
     fields: Box<[FieldType]>,
@@ -40,6 +52,18 @@ impl fmt::Display for StructType {
 }
 
 /// An array type: the type of its elements.
+///
+/// ```
+/// use tumulus::types::{ArrayType, FieldType, Mutability, RefType, TypeRegistry};
+///
+/// let array = |mutability, element: RefType| ArrayType::new(FieldType::new(mutability, element.into()));
+/// let [numbers, anything] = [RefType::I31REF, RefType::ANYREF].map(|element| array(Mutability::Const, element));
+/// assert_eq!(numbers.to_string(), "(array i31ref)");
+/// // What cannot be written may be more special in a subtype.
+/// let types = TypeRegistry::new();
+/// assert!(types.matches_array(numbers, anything) && !types.matches_array(anything, numbers));
+/// assert!(!types.matches_array(array(Mutability::Var, RefType::I31REF), array(Mutability::Var, RefType::ANYREF)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ArrayType(FieldType);
 
@@ -66,6 +90,18 @@ impl fmt::Display for ArrayType {
 }
 
 /// A function type: what it takes and what it returns.
+///
+/// ```
+/// use tumulus::types::{FuncType, RefType, TypeRegistry, ValType};
+///
+/// let (any, eq) = (RefType::ANYREF.into(), RefType::EQREF.into());
+/// let func = FuncType::new([any, ValType::I32], [eq]);
+/// assert_eq!(func.to_string(), "(func (param anyref i32) (result eqref))");
+/// // A subtype takes no less and returns no more.
+/// let types = TypeRegistry::new();
+/// assert!(types.matches_func(&func, &FuncType::new([eq, ValType::I32], [any])));
+/// assert!(!types.matches_func(&FuncType::new([eq, ValType::I32], [any]), &func));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FuncType {
     params: Box<[ValType]>,
@@ -112,6 +148,17 @@ impl fmt::Display for FuncType {
 }
 
 /// What a module can define.
+///
+/// ```
+/// use tumulus::types::{CompositeKind, CompositeType, FieldType, FuncType, HeapType, Mutability, RefType, StructType};
+///
+/// let field = FieldType::new(Mutability::Var, RefType::EQREF.into());
+/// let ty = CompositeType::from(StructType::new([field, field]));
+/// assert_eq!(ty.kind(), CompositeKind::Struct);
+/// assert!(ty.as_struct().is_some_and(|ty| ty.fields().len() == 2) && ty.as_array().is_none());
+/// assert_eq!(ty.heap_types().collect::<Vec<_>>(), [HeapType::Eq; 2]);
+/// assert_eq!(CompositeType::from(FuncType::new([], [])).to_string(), "(func)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CompositeType {
     /// A function type.
@@ -245,6 +292,23 @@ impl fmt::Display for CompositeType {
 }
 
 /// A type definition: a composite type, the type it extends, and whether others may extend it.
+///
+/// ```
+/// use tumulus::types::{FieldType, Mutability, StructType, SubType, TypeError, TypeRegistry, ValType};
+///
+/// let types = TypeRegistry::new();
+/// let number = FieldType::new(Mutability::Var, ValType::I32.into());
+/// let point = SubType::new(StructType::new([number, number])).open();
+/// assert_eq!(point.to_string(), "(sub (struct (field (mut i32)) (field (mut i32))))");
+/// let point = types.register(vec![point])?.get(0);
+///
+/// let deep = SubType::new(StructType::new([number, number, number]));
+/// let deep_point = types.register(vec![deep.clone().extending(point.heap_type())])?.get(0);
+/// assert!(deep_point.is_subtype_of(&point) && !point.is_subtype_of(&deep_point));
+/// let refused = types.register(vec![deep.extending(deep_point.heap_type())]).unwrap_err();
+/// assert!(matches!(refused, TypeError::SupertypeFinal { member: 0, .. }), "it was not left open");
+/// # Ok::<(), TypeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SubType {
     /// Whether no type may declare this one as its supertype.

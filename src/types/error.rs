@@ -6,6 +6,22 @@ use crate::error::{Error, Misuse};
 /// Why a recursion group was refused. Nothing was registered.
 ///
 /// `member` is the place in the group of the type that is at fault, from 0.
+///
+/// ```
+/// use tumulus::error::Misuse;
+/// use tumulus::types::{
+///     CompositeKind, FieldType, HeapType, Mutability, RefType, StructType, SubType, TypeError, TypeRegistry,
+/// };
+///
+/// let types = TypeRegistry::new();
+/// let missing = RefType::new(true, HeapType::Rec { index: 3, kind: CompositeKind::Struct });
+/// let ty = StructType::new([FieldType::new(Mutability::Const, missing.into())]);
+/// let refused = types.register(vec![SubType::new(ty)]).unwrap_err();
+/// assert_eq!(refused, TypeError::RecOutOfRange { member: 0, index: 3, len: 1 });
+/// assert!(types.is_empty());
+/// let refused = Misuse::from(refused);
+/// assert_eq!(refused.to_string(), "invalid type: type 0 refers to member 3 of a group of 1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypeError {

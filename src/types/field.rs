@@ -14,6 +14,16 @@ pub enum Mutability {
 }
 
 /// What a field or an element holds: a value, or an integer narrower than any value.
+///
+/// ```
+/// use tumulus::types::{RefType, StorageType, ValType};
+///
+/// assert_eq!((StorageType::I8.byte_width(), StorageType::I8.unpacked()), (1, ValType::I32));
+/// assert!(StorageType::I16.is_packed() && !StorageType::from(ValType::I32).is_packed());
+/// let reference = StorageType::from(RefType::ANYREF.non_null());
+/// assert_eq!((reference.byte_width(), reference.to_string().as_str()), (4, "(ref any)"));
+/// assert!(reference.is_vmgcref_type() && !reference.is_defaultable());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StorageType {
     /// 8 bits, read as an `i32`.
@@ -98,6 +108,19 @@ impl fmt::Display for StorageType {
 }
 
 /// The type of a struct's field or of an array's elements.
+///
+/// ```
+/// use tumulus::types::{FieldType, Mutability, RefType, TypeRegistry};
+///
+/// let types = TypeRegistry::new();
+/// let field = |mutability, reference: RefType| FieldType::new(mutability, reference.into());
+/// let [general, special] = [RefType::ANYREF, RefType::I31REF].map(|reference| field(Mutability::Const, reference));
+/// assert!(types.matches_field(special, general) && !types.matches_field(general, special));
+/// // Whoever takes a mutable field for one of `any` may write anything: it has to be one.
+/// let [general, special] = [RefType::ANYREF, RefType::I31REF].map(|reference| field(Mutability::Var, reference));
+/// assert!(!types.matches_field(special, general) && types.matches_field(general, general));
+/// assert_eq!(special.to_string(), "(mut i31ref)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FieldType {
     /// Whether it can be written.

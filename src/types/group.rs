@@ -130,6 +130,28 @@ pub(super) fn find_entry(groups: &[Arc<Group>], index: VMSharedTypeIndex) -> Opt
 /// A registered recursion group: a shared handle that keeps its types registered.
 ///
 /// Two handles are equal if they are of the same group of the same registry.
+///
+/// ```
+/// use tumulus::types::{
+///     CompositeKind, FieldType, HeapType, Mutability, RefType, StructType, SubType, TypeError, TypeRegistry,
+/// };
+///
+/// /// A struct with a reference to member `index` of its own group.
+/// fn link_to(index: u32) -> SubType {
+///     let member = HeapType::Rec { index, kind: CompositeKind::Struct };
+///     SubType::new(StructType::new([FieldType::new(Mutability::Var, RefType::new(true, member).into())]))
+/// }
+///
+/// let types = TypeRegistry::new();
+/// let pair = types.register(vec![link_to(1), link_to(0)])?;
+/// let (even, odd) = (pair.get(0), pair.get(1));
+/// let field = even.as_struct().expect("a struct type").fields()[0];
+/// assert_eq!(field.storage.as_ref_type(), Some(RefType::new(true, odd.heap_type())));
+/// // Groups are the same if all of them is: a type that leads to itself is another one.
+/// assert!(pair.is_defined_by(vec![link_to(1), link_to(0)])?);
+/// assert_ne!(types.register(vec![link_to(0)])?.get(0), even);
+/// # Ok::<(), TypeError>(())
+/// ```
 #[derive(Clone)]
 pub struct RecGroup(pub(super) Arc<Group>);
 
@@ -204,6 +226,23 @@ impl fmt::Debug for RecGroup {
 /// A registered type: a shared handle that keeps the type, and all types it mentions, registered.
 ///
 /// Two handles are equal if they are of the same type of the same registry. No method takes a lock.
+///
+/// ```
+/// use tumulus::types::{StructType, SubType, TypeError, TypeRegistry};
+///
+/// let types = TypeRegistry::new();
+/// let base = types.register(vec![SubType::new(StructType::new([])).open()])?.get(0);
+/// let derived = SubType::new(StructType::new([])).extending(base.heap_type());
+/// let derived = types.register(vec![derived])?.get(0);
+/// assert_eq!((derived.depth(), derived.supertype().as_ref()), (1, Some(&base)));
+/// assert_eq!(derived.supertypes(), [base.index(), derived.index()]);
+///
+/// drop(base);
+/// assert_eq!(types.len(), 2, "a type keeps those that it mentions");
+/// drop(derived);
+/// assert!(types.is_empty());
+/// # Ok::<(), TypeError>(())
+/// ```
 #[derive(Clone)]
 pub struct RegisteredType {
     group: Arc<Group>,

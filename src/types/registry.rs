@@ -23,6 +23,23 @@ use super::{TYPES_MAX, check};
 use crate::provenance::VMSharedTypeIndex;
 
 /// The registered types of one engine. A shared handle: clones are the same registry.
+///
+/// ```
+/// use tumulus::types::{ArrayType, FieldType, HeapType, Mutability, StorageType, SubType, TypeError, TypeRegistry};
+///
+/// let types = TypeRegistry::new();
+/// let bytes = |mutability| SubType::new(ArrayType::new(FieldType::new(mutability, StorageType::I8)));
+/// let ty = types.register(vec![bytes(Mutability::Var)])?.get(0);
+/// // The same definition, from whichever module, is the same type.
+/// assert_eq!(types.register(vec![bytes(Mutability::Var)])?.get(0), ty);
+/// assert_ne!(types.register(vec![bytes(Mutability::Const)])?.get(0), ty);
+/// assert_eq!(types.get(ty.index()).as_ref(), Some(&ty));
+/// assert!(types.matches_heap(ty.heap_type(), HeapType::Eq));
+/// // The type of another registry is none here.
+/// let other = TypeRegistry::new().register(vec![bytes(Mutability::Var)])?.get(0);
+/// assert!(other != ty && !types.matches_heap(other.heap_type(), ty.heap_type()));
+/// # Ok::<(), TypeError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct TypeRegistry(Arc<Inner>);
 

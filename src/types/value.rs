@@ -47,6 +47,22 @@ impl RegistryId {
 
 /// A registered type: where, its index there and what sort of type that is. Types of two engines are never equal, even
 /// where their indices are.
+///
+/// ```
+/// use tumulus::types::{CompositeKind, ConcreteType, StructType, SubType, TypeError, TypeRegistry};
+///
+/// let (types, others) = (TypeRegistry::new(), TypeRegistry::new());
+/// let unit = || vec![SubType::new(StructType::new([]))];
+/// let (here, there) = (types.register(unit())?.get(0), others.register(unit())?.get(0));
+/// let named = here.heap_type().as_concrete().expect("registered");
+/// assert_eq!(here.index(), there.index());
+/// assert_ne!(here.heap_type(), there.heap_type());
+/// assert!(types.resolve(named).as_ref() == Some(&here) && others.resolve(named).is_none());
+/// assert_eq!(types.resolve(ConcreteType { kind: CompositeKind::Array, ..named }), None);
+/// drop(here);
+/// assert_eq!(types.resolve(named), None, "it is registered no more");
+/// # Ok::<(), TypeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConcreteType {
     /// The engine's registry.
@@ -225,6 +241,20 @@ impl fmt::Display for HeapType {
 }
 
 /// The type of a reference: what it points to, and whether it may be null.
+///
+/// ```
+/// use tumulus::types::{HeapType, RefType, TypeRegistry};
+///
+/// let object = RefType::new(false, HeapType::Struct);
+/// assert_eq!(object, RefType::STRUCTREF.non_null());
+/// assert_eq!((object.to_string(), RefType::STRUCTREF.to_string()), ("(ref struct)".into(), "structref".into()));
+///
+/// let types = TypeRegistry::new();
+/// assert!(types.matches_ref(object, RefType::STRUCTREF) && types.matches_ref(object, RefType::EQREF));
+/// assert!(!types.matches_ref(RefType::STRUCTREF, object), "may be null");
+/// assert!(types.matches_ref(RefType::NULLREF, RefType::STRUCTREF));
+/// assert!(!types.matches_ref(RefType::NULLEXTERNREF, RefType::STRUCTREF), "null of another hierarchy");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RefType {
     nullable: bool,
@@ -308,6 +338,18 @@ impl fmt::Display for RefType {
 }
 
 /// The type of a value.
+///
+/// ```
+/// use tumulus::types::{RefType, ValType};
+///
+/// assert_eq!([ValType::F32, ValType::I64, ValType::V128].map(ValType::byte_width), [4, 8, 16]);
+/// let nullable = ValType::from(RefType::EXTERNREF);
+/// assert!(nullable.is_defaultable() && ValType::I64.is_defaultable());
+/// assert!(!ValType::from(RefType::EXTERNREF.non_null()).is_defaultable());
+/// // A reference is an offset into the heap, or, to a function, an id: 4 bytes in any case.
+/// assert_eq!([nullable, RefType::FUNCREF.into()].map(ValType::byte_width), [4; 2]);
+/// assert_eq!([nullable, RefType::FUNCREF.into()].map(ValType::is_vmgcref_type), [true, false]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ValType {
     /// A 32-bit integer.

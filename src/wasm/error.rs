@@ -6,6 +6,18 @@ use crate::error::Error;
 use crate::types::TypeError;
 
 /// Why a module could not be loaded.
+///
+/// ```
+/// use tumulus::store::Engine;
+/// use tumulus::wasm::{Module, ModuleError};
+///
+/// let engine = Engine::default();
+/// let misspelt = Module::new(&engine, "(module\n  (fun))").unwrap_err();
+/// assert!(matches!(misspelt, ModuleError::Text { line: 2, column: 4, .. }), "{misspelt}");
+/// let invalid = Module::new(&engine, "(module (func $answer (result i32)))").unwrap_err();
+/// let ModuleError::Invalid { function: Some(function), .. } = invalid else { panic!("{invalid}") };
+/// assert_eq!(function.to_string(), "function 0 `answer`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModuleError {

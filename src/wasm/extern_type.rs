@@ -8,6 +8,24 @@ use crate::store::{AsContext, Extern, GlobalType, StoreOpaque, TableType, TagTyp
 use crate::types::{Mutability, RegisteredType, TypeRegistry, ValType};
 
 /// The type of something that can be imported and exported.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::{Engine, Memory, Store};
+/// use tumulus::wasm::ExternType;
+///
+/// let engine = Engine::default();
+/// let mut store = Store::new(&engine, ());
+/// let memory = Memory::new(&mut store, MemoryType::new(1, Some(4)))?;
+/// memory.grow(&mut store, 1)?;
+/// // What it is now counts, not what it was made as.
+/// let given = ExternType::of(memory.into(), &store)?;
+/// assert_eq!(given.to_string(), "(memory 2 4)");
+/// let wanted = |minimum, maximum| ExternType::Memory(MemoryType::new(minimum, maximum));
+/// assert!(given.matches(&wanted(2, None), engine.types()));
+/// assert!(!given.matches(&wanted(3, None), engine.types()) && !given.matches(&wanted(1, Some(3)), engine.types()));
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExternType {

@@ -49,6 +49,33 @@ impl fmt::Debug for InstanceData {
 }
 
 /// A handle to an instance of a module in a store. Copies name the same instance.
+///
+/// ```
+/// use tumulus::store::{Engine, Global, GlobalType, Store, Val};
+/// use tumulus::types::{Mutability, ValType};
+/// use tumulus::wasm::{Instance, Module};
+///
+/// let engine = Engine::default();
+/// let module = Module::new(
+///     &engine,
+///     r#"(module
+///         (import "host" "start" (global $start i32))
+///         (memory (export "memory") 1)
+///         (data (global.get $start) "hello")
+///         (func (export "byte") (param i32) (result i32) (i32.load8_u (local.get 0))))"#,
+/// )?;
+/// let mut store = Store::new(&engine, ());
+/// let start = Global::new(&mut store, GlobalType::new(ValType::I32, Mutability::Const), Val::I32(8))?;
+/// let instance = Instance::new(&mut store, &module, &[start.into()])?;
+/// let memory = instance.get_memory(&mut store, "memory").expect("exported");
+/// assert_eq!(&memory.data(&store)[8..13], b"hello");
+/// memory.data_mut(&mut store)[8] = b'J';
+/// let byte = instance.get_func(&mut store, "byte").expect("exported").typed::<u32, u32>(&store)?;
+/// assert_eq!(byte.call(&mut store, 8)?, u32::from(b'J'));
+/// assert!(instance.get_func(&mut store, "memory").is_none(), "no function");
+/// assert!(Instance::new(&mut store, &module, &[memory.into()]).is_err(), "a global is wanted");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instance {
     store: StoreId,

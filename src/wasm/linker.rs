@@ -15,6 +15,29 @@ use crate::types::{FuncType, RegisteredType, SubType};
 ///
 /// Host functions are defined once and can be linked into any number of stores, each of which makes its own function
 /// of them at the first use; other items belong to a store.
+///
+/// ```
+/// use tumulus::store::{Caller, Engine, Store};
+/// use tumulus::wasm::{Linker, Module};
+///
+/// let engine = Engine::default();
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap("host", "log", |mut caller: Caller<'_, Vec<i32>>, n: i32| caller.data_mut().push(n))?;
+/// assert!(linker.func_wrap("host", "log", || ()).is_err(), "the names are taken");
+/// let module = Module::new(
+///     &engine,
+///     r#"(module (import "host" "log" (func $log (param i32))) (func (export "run") (call $log (i32.const 7))))"#,
+/// )?;
+/// for before in 0..2 {
+///     let mut store = Store::new(&engine, vec![before]);
+///     let run = linker.instantiate(&mut store, &module)?.get_func(&mut store, "run").expect("exported");
+///     run.call(&mut store, &[], &mut [])?;
+///     assert_eq!(*store.data(), [before, 7]);
+/// }
+/// let missing = Linker::new(&engine).instantiate(&mut Store::new(&engine, ()), &module).unwrap_err();
+/// assert!(missing.to_string().starts_with("import `host` `log`: wanted (func (param i32))"), "{missing}");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 pub struct Linker<T> {
     engine: Engine,
     definitions: HashMap<(Box<str>, Box<str>), Definition<T>>,

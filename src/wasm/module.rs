@@ -21,6 +21,23 @@ use crate::types::{RefType, RegisteredType};
 ///
 /// It keeps a copy of the function bodies, each of which is translated when it is first called. A cheap handle: clones
 /// share one module.
+///
+/// ```
+/// use tumulus::store::{Engine, Store};
+/// use tumulus::wasm::{Instance, Module};
+///
+/// let engine = Engine::default();
+/// let text = r#"(module (func (export "double") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2))))"#;
+/// let module = Module::new(&engine, text)?;
+/// for _ in 0..2 {
+///     let mut store = Store::new(&engine, ());
+///     let instance = Instance::new(&mut store, &module, &[])?;
+///     let double = instance.get_func(&mut store, "double").expect("exported").typed::<i32, i32>(&store)?;
+///     assert_eq!(double.call(&mut store, 21)?, 42);
+/// }
+/// assert!(Module::validate(&engine, "(module (func (result i32)))").is_err(), "it leaves no result");
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Module(Arc<Inner>);
 
@@ -202,6 +219,16 @@ impl fmt::Debug for Module {
 }
 
 /// An import of a module.
+///
+/// ```
+/// use tumulus::store::Engine;
+/// use tumulus::wasm::Module;
+///
+/// let module = Module::new(&Engine::default(), r#"(module (import "env" "print" (func (param i32))))"#)?;
+/// let wanted = module.imports().map(|import| format!("{}.{} {}", import.module(), import.name(), import.ty()));
+/// assert_eq!(wanted.collect::<Vec<_>>(), ["env.print (func (param i32))"]);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ImportType<'m> {
     module: &'m str,
@@ -230,6 +257,20 @@ impl<'m> ImportType<'m> {
 }
 
 /// An export of a module.
+///
+/// ```
+/// use tumulus::memory::MemoryType;
+/// use tumulus::store::Engine;
+/// use tumulus::wasm::{ExternType, Module};
+///
+/// let text = r#"(module (memory (export "memory") 1 2) (global (export "top") (mut i32) (i32.const 0)))"#;
+/// let module = Module::new(&Engine::default(), text)?;
+/// let offered = module.exports().map(|export| format!("{} {}", export.name(), export.ty()));
+/// assert_eq!(offered.collect::<Vec<_>>(), ["memory (memory 1 2)", "top (global (mut i32))"]);
+/// assert_eq!(module.get_export("memory"), Some(ExternType::Memory(MemoryType::new(1, Some(2)))));
+/// assert_eq!(module.get_export("main"), None);
+/// # Ok::<(), tumulus::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ExportType<'m> {
     name: &'m str,
