@@ -39,7 +39,8 @@ pub enum Pacing {
     /// it holds is not collected again at each size on the way.
     #[default]
     Doubling,
-    /// When this many bytes were added, however much lives: for a heap whose size must stay near what it holds.
+    /// When this many bytes were added, however much lives: for a heap whose size must stay near what it holds. Looked at
+    /// whenever a block is handed out or a large object made, so that many small host values can come between.
     Fixed {
         /// Bytes added between full collections; at least 64 KiB.
         bytes: u64,

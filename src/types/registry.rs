@@ -191,7 +191,8 @@ impl TypeRegistry {
         Matching::new(move |sub, sup| is_own(sub) && is_own(sup) && self.is_subtype(sub.index, sup.index))
     }
 
-    /// Whether every object of type `sub` has type `sup`.
+    /// Whether every object of type `sub` has type `sup`. Of a type of another registry it is known what kind it is, and
+    /// nothing else.
     #[must_use]
     pub fn matches_heap(&self, sub: HeapType, sup: HeapType) -> bool {
         self.matching().heap(sub, sup)
