@@ -134,7 +134,8 @@ pub(super) struct Stress {
     pub(super) save: PathBuf,
 
     /// Run the program in FILE, as it was saved, and nothing else.
-    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with_all = ["collector", "seconds", "seed", "corrupt", "save"])]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    #[arg(conflicts_with_all = ["collector", "seconds", "seed", "corrupt", "save"])]
     pub(super) replay: Option<PathBuf>,
 }
 

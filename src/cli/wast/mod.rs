@@ -41,11 +41,11 @@ pub(super) fn wast(options: &Wast, out: &mut impl Write) -> Result<(), Failure> 
         runs.push(run);
     }
     drop(progress);
-    if let Some(refused) = refused.take_if(|_| runs.iter().all(|run| run.files.is_empty())) {
-        return Err(refused);
+    // An error alone is told alone.
+    if runs.iter().any(|run| !run.files.is_empty()) {
+        if options.json { json::write(&runs, out) } else { report::write(&runs, out) }?;
+        out.flush()?;
     }
-    if options.json { json::write(&runs, out) } else { report::write(&runs, out) }?;
-    out.flush()?;
     if let Some(refused) = refused {
         return Err(refused);
     }
