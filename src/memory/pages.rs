@@ -11,8 +11,8 @@ use core::ptr::NonNull;
 use core::slice;
 use std::io;
 
-use crate::memory::MemoryImage;
 use crate::memory::os;
+use crate::memory::{MemoryImage, copy_from};
 use crate::provenance::SendSyncPtr;
 
 /// The step in which contents are compared, so as not to write pages that need no change.
@@ -267,7 +267,7 @@ impl Pages {
 pub(super) fn copy_to_zeros(target: &mut [u8], source: &[u8]) {
     for (target, source) in target.chunks_mut(STEP).zip(source.chunks(STEP)) {
         if !is_zero(source) {
-            target[..source.len()].copy_from_slice(source);
+            copy_from(&mut target[..source.len()], source);
         }
     }
 }
@@ -276,7 +276,7 @@ pub(super) fn copy_to_zeros(target: &mut [u8], source: &[u8]) {
 fn assign(target: &mut [u8], source: &[u8]) {
     for (target, source) in target.chunks_mut(STEP).zip(source.chunks(STEP)) {
         if target != source {
-            target.copy_from_slice(source);
+            copy_from(target, source);
         }
     }
 }

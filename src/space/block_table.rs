@@ -197,8 +197,7 @@ impl BlockTable {
             let places_before = self.committed() / self.block_granules;
             // A place that was committed in part becomes usable now, unless a large run has taken that part.
             self.committed = granules;
-            self.highest_free = granules;
-            self.passed.forget();
+            self.note_free(granules);
             for place in places_before..granules / self.block_granules {
                 self.free_blocks += usize::from(self.is_free_place(place));
             }
@@ -295,8 +294,7 @@ impl BlockTable {
             self.tagged_blocks -= usize::from(self.granule_at(offset).is_tagged());
             self.set(self.granules_of(place), Granule::freed);
             self.lowest_free = self.lowest_free.min(place);
-            self.highest_free = self.highest_free.max((place + 1) * self.block_granules);
-            self.passed.forget();
+            self.note_free((place + 1) * self.block_granules);
             self.free_blocks += 1;
             self.used_blocks -= 1;
         }
@@ -336,9 +334,14 @@ impl BlockTable {
             self.set(range.clone(), Granule::freed);
             self.free_blocks += self.free_places_in(&range);
             self.lowest_free = self.lowest_free.min(range.start / self.block_granules);
-            self.highest_free = self.highest_free.max(range.end);
-            self.passed.forget();
+            self.note_free(range.end);
         }
+    }
+
+    /// Notes that granules have become free, the last of them below `end`: a large object may find room there.
+    fn note_free(&mut self, end: usize) {
+        self.highest_free = self.highest_free.max(end);
+        self.passed.forget();
     }
 
     /// The offset of the first used block or large object that starts at or above `from`.

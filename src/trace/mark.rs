@@ -178,24 +178,19 @@ impl<'a> Marker<'a> {
     /// The same in a full one.
     #[inline(always)]
     pub(super) fn reach_any(&mut self, raw: u32) -> Result<u32, Corruption> {
-        if !object::is_place(raw) {
-            return if raw == 0 || raw & 1 != 0 { Ok(raw) } else { self.reach_elsewhere(raw) };
+        let is_place = object::is_place(raw);
+        if !is_place && (raw == 0 || raw & 1 != 0) {
+            return Ok(raw);
         }
-        if !self.blocks.granule_at(raw).is_block_without(Flag::Tag) {
-            return self.reach_elsewhere(raw);
+        let state = self.blocks.granule_at(raw);
+        if !is_place || !state.is_block_without(Flag::Tag) {
+            return self.moved(raw, state);
         }
         let is_lost = is_seeded("mark_lost") && raw % 512 == 64;
         if !is_lost && self.marking.marked.set(raw) {
             self.marking.work.push_far(raw, self.bytes);
         }
         Ok(raw)
-    }
-
-    /// The same in a full trace for what is not to be marked where it lies in a block.
-    #[inline(never)]
-    fn reach_elsewhere(&mut self, raw: u32) -> Result<u32, Corruption> {
-        let state = self.blocks.granule_at(raw);
-        self.promote(raw, state)
     }
 
     /// Where an object is after it was moved, or left where it lies.
