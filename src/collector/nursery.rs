@@ -34,8 +34,8 @@ pub(super) struct Nursery {
 impl Nursery {
     /// The size at first, and the least that it shrinks to: about what a core's own cache holds.
     pub(super) const BYTES: u64 = 4 << 20;
-    /// The most.
-    const BYTES_MAX: u64 = 64 << 20;
+    /// The most: what a wider one saves of copying, it costs in memory touched for the first time.
+    const BYTES_MAX: u64 = 32 << 20;
 
     pub(super) fn new() -> Nursery {
         Nursery { wanted_bytes: Self::BYTES, limit_bytes: 0, used_bytes: 0, promotion: Promotion::Moving }

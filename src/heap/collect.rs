@@ -115,7 +115,7 @@ impl GcHeap {
             CycleKind::Full => {
                 // Who asks for a collection wants the memory back.
                 let is_asked = reason == Reason::Explicit;
-                self.counters.last_threshold = if is_asked { 0 } else { Pacer::threshold(&self.counters) };
+                self.counters.last_target_bytes = if is_asked { 0 } else { self.pacer.target_bytes(&self.counters) };
                 self.counters.live_bytes = report.live_bytes.saturating_add(held);
                 self.counters.full_work_bytes = report.work_bytes();
                 (self.counters.minor_work_bytes, self.counters.grown_bytes) = (0, 0);
