@@ -229,7 +229,7 @@ mod tests {
             let trace = [(mib, mib, mib), (1, 0, 0)].repeat(16);
             let cost = run(Pacing::default(), &trace);
             assert!(cost.work * 3 <= cost.allocated * 2, "{mib}: {cost:?}");
-            assert!(cost.slack_max <= 5 * mib << 19, "{mib}: {cost:?}");
+            assert!(cost.slack_max <= (mib * 5 / 2) << 20, "{mib}: {cost:?}");
         }
     }
 

@@ -51,6 +51,10 @@ use crate::object::{ObjectType, TypeTable};
 use crate::provenance::VMMemoryDefinition;
 use crate::space::{BlockTable, Window};
 
+/// Bytes of a heap that do without huge pages, so that a small one takes no more memory than it uses. Beyond them it is
+/// worth it: the first touch of 4 KiB takes 2 us alone and 0.4 us in a huge page, and a small struct 5 ns.
+const HUGE_PAGES_FROM: usize = 16 << 20;
+
 /// A garbage-collected heap: a linear memory whose offsets are references.
 ///
 /// A plain owned value: it needs no thread, shares nothing with other heaps and is dropped without a collection.
@@ -343,6 +347,7 @@ impl GcHeap {
         if self.reserved_bytes.is_none() {
             let ty = MemoryType::builder().memory64(true).page_size_log2(0).max(Some(self.config.max_bytes)).build()?;
             self.memory = LocalMemory::new(self.reserve(ty)?);
+            self.memory.prefer_huge_pages(HUGE_PAGES_FROM);
         }
         let initial = self.config.initial_bytes;
         let (collector, mut parts) = self.split();

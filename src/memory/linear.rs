@@ -69,6 +69,12 @@ pub unsafe trait LinearMemory: Send + Sync {
         let _ = range;
         false
     }
+
+    /// Says that whatever grows from byte `from` on will be used without large gaps, so that huge pages are worth asking
+    /// for there. A hint: no byte, size or address changes.
+    fn prefer_huge_pages(&mut self, from: usize) {
+        let _ = from;
+    }
 }
 
 /// Makes linear memories: for guests, for GC heaps and for side tables alike.

@@ -119,6 +119,12 @@ impl LocalMemory {
         range.start >= end || self.memory.discard(range.start..end)
     }
 
+    /// Says that whatever grows from byte `from` on will be used without large gaps, so that huge pages are worth asking
+    /// for there.
+    pub fn prefer_huge_pages(&mut self, from: usize) {
+        self.memory.prefer_huge_pages(from);
+    }
+
     /// Zeroes all bytes and hides them: the size is 0 afterwards, growth shows them again, and the memory itself stays
     /// as large as it is.
     pub fn reset(&mut self) {

@@ -25,7 +25,8 @@ pub struct MappedMemory {
     /// At most `reservation.committed()`.
     byte_size: usize,
     byte_limit: usize,
-    huge_pages: bool,
+    /// The first byte that huge pages are asked for, once the memory has it.
+    huge_from: Option<usize>,
 }
 
 impl MappedMemory {
@@ -69,26 +70,28 @@ impl MappedMemory {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the minimum is above the maximum"));
         }
         reservation.commit_to(minimum)?;
-        Ok(MappedMemory { reservation, byte_size: minimum, byte_limit, huge_pages: false })
+        Ok(MappedMemory { reservation, byte_size: minimum, byte_limit, huge_from: None })
     }
+}
 
-    /// Asks the operating system for huge pages, now and after each move of the base.
-    ///
-    /// They make large memories faster where the system has them; where it has none, nothing is different.
-    pub fn prefer_huge_pages(&mut self) {
-        self.huge_pages = true;
+/// Asks for huge pages from byte `from` on if a memory of `size` bytes has it.
+fn ask_for_huge_pages(reservation: &mut Reservation, from: Option<usize>, size: usize) {
+    if let Some(from) = from.filter(|&from| from < size) {
         // A refusal only means that there are none.
-        let _ = self.reservation.prefer_huge_pages();
+        let _ = reservation.prefer_huge_pages(from);
     }
 }
 
 /// A larger reservation that has `new_size` bytes committed, of which the first `byte_size` are those of `old`.
-fn moved(old: &Reservation, byte_size: usize, new_size: usize, limit: usize, huge: bool) -> io::Result<Reservation> {
+fn moved(
+    old: &Reservation,
+    byte_size: usize,
+    new_size: usize,
+    limit: usize,
+    huge_from: Option<usize>,
+) -> io::Result<Reservation> {
     let mut larger = Reservation::new(capacity_after_move(old.size(), new_size, limit), old.guard())?;
-    if huge {
-        // A refusal only means that there are none.
-        let _ = larger.prefer_huge_pages();
-    }
+    ask_for_huge_pages(&mut larger, huge_from, new_size);
     larger.commit_to(new_size)?;
     copy_to_zeros(larger.bytes_mut(0..byte_size), old.bytes(0..byte_size));
     Ok(larger)
@@ -111,15 +114,17 @@ unsafe impl LinearMemory for MappedMemory {
     }
 
     fn grow_to(&mut self, new_size: usize) -> Result<(), OutOfMemory> {
-        let MappedMemory { reservation, byte_size, byte_limit, huge_pages } = self;
+        let MappedMemory { reservation, byte_size, byte_limit, huge_from } = self;
         let (before, limit) = (*byte_size, *byte_limit);
         grow_by(byte_size, new_size, limit, || {
             if new_size <= reservation.size() {
                 return reservation.commit_to(new_size);
             }
-            *reservation = moved(reservation, before, new_size, limit, *huge_pages)?;
+            *reservation = moved(reservation, before, new_size, limit, *huge_from)?;
             Ok(())
-        })
+        })?;
+        ask_for_huge_pages(reservation, huge_from.filter(|&from| before <= from), new_size);
+        Ok(())
     }
 
     #[inline]
@@ -129,6 +134,13 @@ unsafe impl LinearMemory for MappedMemory {
 
     fn discard(&mut self, range: Range<usize>) -> bool {
         self.reservation.discard(range.start..range.end.min(self.byte_size)).is_ok()
+    }
+
+    /// Asks the operating system as soon as the memory has that byte, and after each move of the base; where the system
+    /// has no huge pages, nothing is different.
+    fn prefer_huge_pages(&mut self, from: usize) {
+        self.huge_from = Some(self.huge_from.map_or(from, |before| before.min(from)));
+        ask_for_huge_pages(&mut self.reservation, self.huge_from, self.byte_size);
     }
 }
 
@@ -155,7 +167,8 @@ pub struct MappedMemoryCreator {
 }
 
 impl MappedMemoryCreator {
-    /// The creator, with memories that ask for huge pages if `huge_pages` says so.
+    /// The creator, with memories that ask for huge pages from their first byte on if `huge_pages` says so. A GC heap
+    /// asks for those beyond its first 16 MiB anyway.
     #[must_use]
     pub fn with_huge_pages(mut self, huge_pages: bool) -> MappedMemoryCreator {
         self.huge_pages = huge_pages;
@@ -171,7 +184,7 @@ impl MappedMemoryCreator {
         let refusal = |error| format!("cannot map {reserved} bytes and a guard of {guard} bytes: {error}");
         let mut memory = memory.map_err(refusal)?;
         if self.huge_pages {
-            memory.prefer_huge_pages();
+            memory.prefer_huge_pages(0);
         }
         Ok(try_box(memory)?)
     }
@@ -211,7 +224,7 @@ mod tests {
     use crate::error::OutOfMemoryKind;
     use crate::memory::LocalMemory;
     use crate::memory::faults::with_fault;
-    use crate::memory::mappings::{access, pages_present};
+    use crate::memory::mappings::{access, huge_pages_asked, pages_present};
 
     const KIB: usize = 1024;
 
@@ -337,6 +350,30 @@ mod tests {
             assert!(memory.bytes()[..before].iter().all(|&byte| byte == 1));
             assert!(memory.bytes()[before..].iter().all(|&byte| byte == 0));
         }
+    }
+
+    #[test]
+    fn huge_pages_are_asked_for_once_a_memory_is_large_enough_and_after_a_move() {
+        const MIB: usize = 1 << 20;
+        let mut memory = local(MappedMemory::new(0, None, 8 * MIB, 0).unwrap());
+        let asked = |memory: &LocalMemory| {
+            let base = memory.base_ptr().addr();
+            huge_pages_asked(base..base + memory.byte_capacity())
+        };
+        if asked(&memory).is_none() {
+            return;
+        }
+        memory.prefer_huge_pages(4 * MIB);
+        memory.grow_to(4 * MIB).unwrap();
+        assert_eq!(asked(&memory), Some(0));
+        memory.grow_to(5 * MIB).unwrap();
+        assert_eq!(asked(&memory), Some(4 * MIB));
+        memory.prefer_huge_pages(6 * MIB);
+        memory.grow_to(9 * MIB).unwrap();
+        assert_eq!(asked(&memory), Some(memory.byte_capacity() - 4 * MIB), "the lowest that was asked for");
+        memory.prefer_huge_pages(usize::MAX);
+        memory.prefer_huge_pages(0);
+        assert_eq!(asked(&memory), Some(memory.byte_capacity()));
     }
 
     #[test]

@@ -62,3 +62,28 @@ pub fn pages_present(range: Range<usize>) -> usize {
     };
     entries.chunks_exact(ENTRY_BYTES).filter(|entry| own(entry)).count()
 }
+
+/// The bytes of `range` in mappings for which huge pages were asked; `None` if the system has none.
+///
+/// # Panics
+/// If the system does not tell.
+#[must_use]
+pub fn huge_pages_asked(range: Range<usize>) -> Option<usize> {
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+    if !maps.contains("THPeligible:") {
+        return None;
+    }
+    let (mut asked, mut within) = (0, 0);
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let first = words.next().unwrap_or("");
+        if first == "VmFlags:" && words.any(|flag| flag == "hg") {
+            asked += within;
+        } else if let Some((start, end)) = first.split_once('-')
+            && let (Ok(start), Ok(end)) = (usize::from_str_radix(start, 16), usize::from_str_radix(end, 16))
+        {
+            within = end.min(range.end).saturating_sub(start.max(range.start));
+        }
+    }
+    Some(asked)
+}

@@ -220,16 +220,17 @@ impl Pages {
         Ok(())
     }
 
-    /// Asks for huge pages.
+    /// Asks for huge pages behind the bytes from `from` on.
     ///
     /// # Errors
     /// The operating system has none to offer.
-    pub(super) fn prefer_huge_pages(&mut self) -> io::Result<()> {
-        if self.size == 0 || self.lost {
+    pub(super) fn prefer_huge_pages(&mut self, from: usize) -> io::Result<()> {
+        let first_page = from.checked_next_multiple_of(os::page_size()).unwrap_or(usize::MAX);
+        if first_page >= self.size || self.lost {
             return Ok(());
         }
-        // SAFETY: the `size` bytes are pages of this value.
-        unsafe { os::prefer_huge_pages(self.base(), self.size) }
+        // SAFETY: whole pages of this value, from one below `size` to its end.
+        unsafe { os::prefer_huge_pages(self.at(first_page), self.size - first_page) }
     }
 
     /// The accessible bytes in `range`.

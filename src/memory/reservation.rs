@@ -94,12 +94,12 @@ impl Reservation {
         self.pages.discard(range)
     }
 
-    /// Asks for huge pages behind the bytes that can be committed. Without them everything works the same.
+    /// Asks for huge pages behind the bytes from `from` on, committed or not. Without them everything works the same.
     ///
     /// # Errors
     /// The operating system has none to offer.
-    pub fn prefer_huge_pages(&mut self) -> io::Result<()> {
-        self.pages.prefer_huge_pages()
+    pub fn prefer_huge_pages(&mut self, from: usize) -> io::Result<()> {
+        self.pages.prefer_huge_pages(from)
     }
 
     /// Commits the bytes of `image` and the rest of their last page, before anything else is committed.
@@ -284,7 +284,7 @@ mod tests {
         bytes(&mut reservation).fill(1);
         assert!(with_fault(0, || reservation.discard(0..page).is_err()).0);
         assert!(bytes(&mut reservation).iter().all(|&byte| byte == 1));
-        assert!(with_fault(0, || reservation.prefer_huge_pages().is_err()).0);
+        assert!(with_fault(0, || reservation.prefer_huge_pages(0).is_err()).0);
         reservation.commit_to(4 * page).unwrap();
         assert!(bytes(&mut reservation)[page..].iter().all(|&byte| byte == 0));
     }
@@ -293,7 +293,7 @@ mod tests {
     fn huge_pages_keep_contents_and_guard() {
         let mut reservation = Reservation::new(8 << 20, 64 * KIB).unwrap();
         // Refused where the kernel is built without them; the reservation has to work either way.
-        let _ = reservation.prefer_huge_pages();
+        let _ = reservation.prefer_huge_pages(0);
         reservation.commit_to(8 << 20).unwrap();
         bytes(&mut reservation).fill(3);
         reservation.discard(KIB..(8 << 20) - KIB).unwrap();
