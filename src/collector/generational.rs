@@ -277,7 +277,7 @@ impl Collector for Generational {
         let progress = regions.step(cycle, budget)?;
         if progress == Progress::Done {
             self.old_bytes = cycle.report.live_bytes;
-            self.nursery.end_pretenuring();
+            self.nursery.end_full_cycle();
             self.nursery.restart(cycle.parts.blocks);
         }
         Ok(progress)

@@ -3,7 +3,8 @@
 //! Reads only counters of bytes. While little survives, a small nursery that stays in the cache is best; if much work
 //! is done for each byte allocated, a wider one gives objects more time to die. Where nearly all survive, moving them is
 //! in vain, and they are promoted where they lie before anything is widened. Where that goes on, looking at them is in
-//! vain too, and new objects are old from birth until a full cycle has passed; then survival is measured again.
+//! vain too, and new objects are old from birth until a full cycle has passed, or two if that was found before; then
+//! survival is measured again.
 
 use super::CycleReport;
 use crate::space::BlockTable;
@@ -29,6 +30,10 @@ pub(super) struct Nursery {
     /// Bytes of blocks and large objects that were handed out since the last cycle.
     used_bytes: u64,
     promotion: Promotion,
+    /// Full cycles until survival is measured again, while objects are old at birth.
+    unmeasured_cycles: u32,
+    /// Whether objects were old at birth before survival was measured.
+    was_pretenuring: bool,
 }
 
 impl Nursery {
@@ -38,7 +43,14 @@ impl Nursery {
     const BYTES_MAX: u64 = 32 << 20;
 
     pub(super) fn new() -> Nursery {
-        Nursery { wanted_bytes: Self::BYTES, limit_bytes: 0, used_bytes: 0, promotion: Promotion::Moving }
+        Nursery {
+            wanted_bytes: Self::BYTES,
+            limit_bytes: 0,
+            used_bytes: 0,
+            promotion: Promotion::Moving,
+            unmeasured_cycles: 0,
+            was_pretenuring: false,
+        }
     }
 
     /// Whether `bytes` more fit in. What is larger than all of the nursery fits if nothing else is there.
@@ -69,9 +81,11 @@ impl Nursery {
     }
 
     /// A full cycle has passed: whatever was born old is known to live or gone, so that survival can be measured.
-    pub(super) fn end_pretenuring(&mut self) {
-        if self.promotion == Promotion::AtBirth {
+    pub(super) fn end_full_cycle(&mut self) {
+        self.unmeasured_cycles = self.unmeasured_cycles.saturating_sub(1);
+        if self.promotion == Promotion::AtBirth && self.unmeasured_cycles == 0 {
             self.promotion = Promotion::InPlace;
+            self.was_pretenuring = true;
         }
     }
 
@@ -90,6 +104,9 @@ impl Nursery {
             Promotion::InPlace if half => Promotion::InPlace,
             Promotion::Moving | Promotion::InPlace | Promotion::AtBirth => Promotion::Moving,
         };
+        // To measure takes a trace of what was born since the full cycle, and of all that was written to.
+        self.unmeasured_cycles = if self.was_pretenuring { 2 } else { 1 };
+        self.was_pretenuring = false;
         if self.promotion != Promotion::Moving || before != Promotion::Moving {
             return;
         }
@@ -144,18 +161,28 @@ mod tests {
     }
 
     #[test]
-    fn lasting_high_survival_makes_objects_old_at_birth_until_a_full_cycle() {
+    fn lasting_high_survival_makes_objects_old_at_birth_until_a_full_cycle_or_two() {
         let mut nursery = Nursery::new();
         let most = Nursery::BYTES / 5 * 4;
         assert_eq!(after(&mut nursery, most, 0).1, InPlace);
         assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
-        nursery.end_pretenuring();
+        nursery.end_full_cycle();
         assert_eq!(nursery.promotion(), InPlace);
-        assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
-        nursery.end_pretenuring();
+        // What was found twice holds for two of them.
+        for _ in 0..3 {
+            assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
+            nursery.end_full_cycle();
+            assert_eq!(nursery.promotion(), AtBirth);
+            nursery.end_full_cycle();
+            assert_eq!(nursery.promotion(), InPlace);
+        }
         assert_eq!(after(&mut nursery, 0, 0).1, Moving);
-        nursery.end_pretenuring();
+        nursery.end_full_cycle();
         assert_eq!(nursery.promotion(), Moving);
+        // And what was not the case in between holds for one.
+        assert_eq!((after(&mut nursery, most, 0).1, after(&mut nursery, most, 0).1), (InPlace, AtBirth));
+        nursery.end_full_cycle();
+        assert_eq!(nursery.promotion(), InPlace);
     }
 
     #[test]
