@@ -19,7 +19,7 @@ impl GcHeap {
     /// This is the sequence that compiled code may inline: add, compare, store.
     #[inline(always)]
     pub fn try_allocate(&mut self, header: VMGcHeader, bytes: u32) -> Option<NonZeroU32> {
-        self.take_object(header, bytes).map(|(at, _)| at)
+        self.try_allocate_object(header, bytes).map(|(at, _)| at)
     }
 
     /// The window that [`GcHeap::try_allocate`] takes objects from.
@@ -58,9 +58,10 @@ impl GcHeap {
         self.try_allocate(header, bytes)
     }
 
-    /// A new object in the window, and its bytes: one range check for all that is written to it.
+    /// As [`GcHeap::try_allocate`], with the object's bytes, to be initialised: one range check for all that is written.
+    /// References need no barrier there.
     #[inline(always)]
-    fn take_object(&mut self, header: VMGcHeader, bytes: u32) -> Option<(NonZeroU32, &mut [u8])> {
+    pub fn try_allocate_object(&mut self, header: VMGcHeader, bytes: u32) -> Option<(NonZeroU32, &mut [u8])> {
         let at = self.window.take(bytes)?;
         let start = at as usize;
         let object = self.memory.bytes_mut().get_mut(start..start.wrapping_add(bytes as usize))?;
@@ -109,7 +110,7 @@ impl GcHeap {
     ) -> Result<NonZeroU32> {
         let Some(layout) = ty.as_struct() else { return Err(wrong_kind(ty, "struct")) };
         if layout.size <= self.blocks.small_bytes_max()
-            && let Some((at, object)) = self.take_object(ty.header(), layout.size)
+            && let Some((at, object)) = self.try_allocate_object(ty.header(), layout.size)
         {
             init(object, roots);
             return Ok(at);

@@ -54,11 +54,11 @@ impl Casts {
     /// A new object of the type of that number, initialised with `fields`.
     fn make<const BYTES: u32, const N: usize>(&mut self, ty: usize, fields: [(usize, u32); N]) -> u32 {
         let shape: Shape<BYTES> = shape_of(&self.types[ty]);
-        let (object, []) = self.machine.new_struct(shape, []);
-        let fresh = self.machine.fresh(object, shape);
-        for (offset, value) in fields {
-            put(fresh, offset, value);
-        }
+        let (object, []) = self.machine.new_struct(shape, [], |fresh, []| {
+            for (offset, value) in fields {
+                put(fresh, offset, value);
+            }
+        });
         object
     }
 

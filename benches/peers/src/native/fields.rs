@@ -31,13 +31,11 @@ impl Fields {
 
 impl Program for Fields {
     fn run(&mut self, n: u32) -> i64 {
-        let (first, []) = self.machine.new_struct(self.node, []);
+        let first = self.machine.new_zero(self.node);
         self.machine.push(first);
         let mut node = first;
         for _ in 1..1024 {
-            let (new, [next]) = self.machine.new_struct(self.node, [node]);
-            put(self.machine.fresh(new, self.node), 24, next);
-            node = new;
+            (node, _) = self.machine.new_struct(self.node, [node], |fresh, [next]| put(fresh, 24, next));
         }
         let first = self.machine.pop();
         self.machine.set_reference(first, NEXT, node);

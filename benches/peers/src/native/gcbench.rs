@@ -30,9 +30,9 @@ impl GcBench {
         if depth == 0 {
             return;
         }
-        let (left, [node]) = self.machine.new_struct(self.node, [node]);
+        let (left, [node]) = self.machine.new_struct(self.node, [node], |_, _| {});
         self.machine.set_reference(node, LEFT, left);
-        let (right, [node]) = self.machine.new_struct(self.node, [node]);
+        let (right, [node]) = self.machine.new_struct(self.node, [node], |_, _| {});
         self.machine.set_reference(node, RIGHT, right);
         self.machine.push(node);
         let left = self.machine.word(node, LEFT);
@@ -43,7 +43,7 @@ impl GcBench {
     }
 
     fn populated(&mut self, depth: u32) -> u32 {
-        let (node, []) = self.machine.new_struct(self.node, []);
+        let node = self.machine.new_zero(self.node);
         self.machine.push(node);
         self.populate(depth, node);
         self.machine.pop()
@@ -51,16 +51,16 @@ impl GcBench {
 
     fn build(&mut self, depth: u32) -> u32 {
         if depth == 0 {
-            return self.machine.new_struct(self.node, []).0;
+            return self.machine.new_zero(self.node);
         }
         let left = self.build(depth - 1);
         self.machine.push(left);
         let right = self.build(depth - 1);
         let left = self.machine.pop();
-        let (node, [left, right]) = self.machine.new_struct(self.node, [left, right]);
-        let fresh = self.machine.fresh(node, self.node);
-        put(fresh, 4, left);
-        put(fresh, 8, right);
+        let (node, _) = self.machine.new_struct(self.node, [left, right], |fresh, [left, right]| {
+            put(fresh, 4, left);
+            put(fresh, 8, right);
+        });
         node
     }
 

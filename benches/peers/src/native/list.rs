@@ -23,11 +23,10 @@ impl Program for List {
         for round in 0..8 {
             let mut list = 0;
             for i in 0..n {
-                let (node, [next]) = self.machine.new_struct(self.node, [list]);
-                let fresh = self.machine.fresh(node, self.node);
-                put(fresh, 4, round + i);
-                put(fresh, 8, next);
-                list = node;
+                (list, _) = self.machine.new_struct(self.node, [list], |fresh, [next]| {
+                    put(fresh, 4, round + i);
+                    put(fresh, 8, next);
+                });
             }
             while list != 0 {
                 let [value, next] = self.machine.two_words(list, VALUE);

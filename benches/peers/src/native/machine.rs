@@ -127,17 +127,27 @@ impl Machine {
         self.frames.slots[(self.frames.top - 1 - depth) % SLOTS] = value;
     }
 
-    /// A new struct, all zero. The operands survive, and are given back as they are then.
+    /// A new struct, initialised by `init` from the operands. These survive, and are given back as they are then.
     #[inline(always)]
     pub fn new_struct<const BYTES: u32, const N: usize>(
         &mut self,
         shape: Shape<BYTES>,
         operands: [u32; N],
+        init: impl Fn(&mut [u8], [u32; N]),
     ) -> (u32, [u32; N]) {
-        match self.heap.try_allocate(shape.0, BYTES) {
-            Some(at) => (at.get(), operands),
-            None => self.new_struct_slow(shape.0, BYTES, operands),
+        if let Some((at, object)) = self.heap.try_allocate_object(shape.0, BYTES) {
+            init(object, operands);
+            return (at.get(), operands);
         }
+        let (at, operands) = self.new_struct_slow(shape.0, BYTES, operands);
+        init(expect(self.heap.object_mut(at, BYTES)), operands);
+        (at, operands)
+    }
+
+    /// A new struct, all zero.
+    #[inline(always)]
+    pub fn new_zero<const BYTES: u32>(&mut self, shape: Shape<BYTES>) -> u32 {
+        self.new_struct(shape, [], |_, []| {}).0
     }
 
     #[cold]
@@ -163,12 +173,6 @@ impl Machine {
     #[inline(always)]
     pub fn new_array(&mut self, ty: &ObjectType, length: u32) -> u32 {
         expect(self.heap.allocate_array(ty, length, &mut self.frames)).get()
-    }
-
-    /// The bytes of a new struct, to initialise it.
-    #[inline(always)]
-    pub fn fresh<const BYTES: u32>(&mut self, object: u32, _: Shape<BYTES>) -> &mut [u8] {
-        expect(self.heap.object_mut(object, BYTES))
     }
 
     /// The word at `offset`.

@@ -32,9 +32,8 @@ impl Program for RefArray {
         let mut boxes = self.machine.new_array(&self.boxes, length);
         for i in 0..n {
             let index = random.below(length);
-            let (boxed, [moved]) = self.machine.new_struct(self.boxed, [boxes]);
+            let (boxed, [moved]) = self.machine.new_struct(self.boxed, [boxes], |fresh, _| put(fresh, 4, i));
             boxes = moved;
-            put(self.machine.fresh(boxed, self.boxed), 4, i);
             let element = self.machine.element(boxes, index);
             self.machine.set_reference(boxes, element, boxed);
         }

@@ -25,13 +25,12 @@ impl Rings {
     }
 
     fn ring(&mut self, value: u32) -> u32 {
-        let (mut first, []) = self.machine.new_struct(self.node, []);
-        put(self.machine.fresh(first, self.node), 4, value);
+        let (mut first, []) = self.machine.new_struct(self.node, [], |fresh, []| put(fresh, 4, value));
         let mut last = first;
         for i in 1..100 {
-            let (new, operands) = self.machine.new_struct(self.node, [first, last]);
+            let (new, operands) =
+                self.machine.new_struct(self.node, [first, last], |fresh, _| put(fresh, 4, value + i));
             [first, last] = operands;
-            put(self.machine.fresh(new, self.node), 4, value + i);
             self.machine.set_reference(last, NEXT, new);
             last = new;
         }

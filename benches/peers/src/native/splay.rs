@@ -121,10 +121,10 @@ impl Splay {
         for i in 0..4 {
             self.machine.set_number(payload, 8 + 4 * i, key.to_le_bytes());
         }
-        let (node, [payload]) = self.machine.new_struct(self.node, [payload]);
-        let fresh = self.machine.fresh(node, self.node);
-        put(fresh, 12, payload);
-        put(fresh, 16, key);
+        let (node, _) = self.machine.new_struct(self.node, [payload], |fresh, [payload]| {
+            put(fresh, 12, payload);
+            put(fresh, 16, key);
+        });
         let root = self.machine.kept(ROOT);
         if root != 0 {
             let (outer, inner) = if key < self.key(root) { (RIGHT, LEFT) } else { (LEFT, RIGHT) };
@@ -168,7 +168,7 @@ impl Splay {
 impl Program for Splay {
     fn run(&mut self, n: u32) -> i64 {
         self.random = Random::new();
-        let (ends, []) = self.machine.new_struct(self.node, []);
+        let ends = self.machine.new_zero(self.node);
         self.machine.push(ends);
         self.machine.push(0);
         for _ in 0..n {

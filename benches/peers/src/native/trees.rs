@@ -30,16 +30,16 @@ impl Trees {
 
     fn build(&mut self, depth: u32) -> u32 {
         if depth == 0 {
-            return self.machine.new_struct(self.node, []).0;
+            return self.machine.new_zero(self.node);
         }
         let left = self.build(depth - 1);
         self.machine.push(left);
         let right = self.build(depth - 1);
         let left = self.machine.pop();
-        let (node, [left, right]) = self.machine.new_struct(self.node, [left, right]);
-        let fresh = self.machine.fresh(node, self.node);
-        put(fresh, 4, left);
-        put(fresh, 8, right);
+        let (node, _) = self.machine.new_struct(self.node, [left, right], |fresh, [left, right]| {
+            put(fresh, 4, left);
+            put(fresh, 8, right);
+        });
         node
     }
 
