@@ -11,7 +11,7 @@
 
 use super::nursery::{Nursery, Promotion};
 use super::region::Regions;
-use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, RefillError, Request};
+use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, Reason, RefillError, Request};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
@@ -59,7 +59,7 @@ pub struct Generational {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Minor(Request),
-    Full,
+    Full(Reason),
 }
 
 impl Generational {
@@ -75,7 +75,7 @@ impl Generational {
             direct: TableList::new(),
             is_direct: false,
             asked_growth: false,
-            phase: Phase::Full,
+            phase: Phase::Full(Reason::Pacing),
             old_bytes: 0,
         }
     }
@@ -95,7 +95,7 @@ impl Generational {
     }
 
     fn begin_full(&mut self, parts: &mut HeapParts<'_>, request: Request) {
-        self.phase = Phase::Full;
+        self.phase = Phase::Full(request.reason);
         if let Some(regions) = &mut self.regions {
             regions.begin(parts, request);
         }
@@ -277,7 +277,7 @@ impl Collector for Generational {
         let progress = regions.step(cycle, budget)?;
         if progress == Progress::Done {
             self.old_bytes = cycle.report.live_bytes;
-            self.nursery.end_full_cycle();
+            self.nursery.end_full_cycle(self.phase == Phase::Full(Reason::Explicit));
             self.nursery.restart(cycle.parts.blocks);
         }
         Ok(progress)

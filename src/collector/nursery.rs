@@ -80,9 +80,10 @@ impl Nursery {
         self.used_bytes = 0;
     }
 
-    /// A full cycle has passed: whatever was born old is known to live or gone, so that survival can be measured.
-    pub(super) fn end_full_cycle(&mut self) {
-        self.unmeasured_cycles = self.unmeasured_cycles.saturating_sub(1);
+    /// A full cycle has passed: whatever was born old is known to live or gone, so that survival can be measured. It is
+    /// after one that was asked for, since a program does that where it begins something else.
+    pub(super) fn end_full_cycle(&mut self, is_asked: bool) {
+        self.unmeasured_cycles = if is_asked { 0 } else { self.unmeasured_cycles.saturating_sub(1) };
         if self.promotion == Promotion::AtBirth && self.unmeasured_cycles == 0 {
             self.promotion = Promotion::InPlace;
             self.was_pretenuring = true;
@@ -166,22 +167,25 @@ mod tests {
         let most = Nursery::BYTES / 5 * 4;
         assert_eq!(after(&mut nursery, most, 0).1, InPlace);
         assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
-        nursery.end_full_cycle();
+        nursery.end_full_cycle(false);
         assert_eq!(nursery.promotion(), InPlace);
         // What was found twice holds for two of them.
         for _ in 0..3 {
             assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
-            nursery.end_full_cycle();
+            nursery.end_full_cycle(false);
             assert_eq!(nursery.promotion(), AtBirth);
-            nursery.end_full_cycle();
+            nursery.end_full_cycle(false);
             assert_eq!(nursery.promotion(), InPlace);
         }
+        assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
+        nursery.end_full_cycle(true);
+        assert_eq!(nursery.promotion(), InPlace, "who asks for a cycle begins something else");
         assert_eq!(after(&mut nursery, 0, 0).1, Moving);
-        nursery.end_full_cycle();
+        nursery.end_full_cycle(false);
         assert_eq!(nursery.promotion(), Moving);
         // And what was not the case in between holds for one.
         assert_eq!((after(&mut nursery, most, 0).1, after(&mut nursery, most, 0).1), (InPlace, AtBirth));
-        nursery.end_full_cycle();
+        nursery.end_full_cycle(false);
         assert_eq!(nursery.promotion(), InPlace);
     }
 
