@@ -34,9 +34,9 @@ use super::nursery::Nursery;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pacing {
-    /// When the heap has as many bytes as this part of what lived after the last full collection; or seven eighths of
-    /// what that one waited for, if that is more. So a program which drops and rebuilds what it holds is not collected
-    /// again at each size on the way, in memory that the heap has anyway.
+    /// When what lived after the last full collection and what was added since are `percent` hundredths of what lived; or
+    /// seven eighths of what that collection waited for, if that is more. So a program which drops and rebuilds what it
+    /// holds is not collected again at each size on the way, in memory that the heap has anyway.
     Proportional {
         /// Bytes for each hundred that lived; at least 110. By default 250, for which a heap of steady size marks two bytes
         /// for three that are added.

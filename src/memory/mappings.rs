@@ -7,6 +7,7 @@
 use core::ops::Range;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use crate::memory::os;
 
@@ -69,10 +70,10 @@ pub fn pages_present(range: Range<usize>) -> usize {
 /// If the system does not tell.
 #[must_use]
 pub fn huge_pages_asked(range: Range<usize>) -> Option<usize> {
-    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
-    if !maps.contains("THPeligible:") {
+    if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
         return None;
     }
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap();
     let (mut asked, mut within) = (0, 0);
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
