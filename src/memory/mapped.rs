@@ -118,13 +118,12 @@ unsafe impl LinearMemory for MappedMemory {
         let (before, limit) = (*byte_size, *byte_limit);
         grow_by(byte_size, new_size, limit, || {
             if new_size <= reservation.size() {
+                ask_for_huge_pages(reservation, huge_from.filter(|&from| before <= from), new_size);
                 return reservation.commit_to(new_size);
             }
             *reservation = moved(reservation, before, new_size, limit, *huge_from)?;
             Ok(())
-        })?;
-        ask_for_huge_pages(reservation, huge_from.filter(|&from| before <= from), new_size);
-        Ok(())
+        })
     }
 
     #[inline]

@@ -23,16 +23,15 @@ pub fn access(range: Range<usize>) -> Vec<String> {
     let mut next = range.start;
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
-        let (first, end) = words.next().unwrap().split_once('-').unwrap();
-        let (first, end) = (usize::from_str_radix(first, 16).unwrap(), usize::from_str_radix(end, 16).unwrap());
+        let mapping = words.next().and_then(addresses).unwrap();
         let rights = words.next().unwrap();
-        if end <= next || first >= range.end {
+        if mapping.end <= next || mapping.start >= range.end {
             continue;
         }
-        if first > next {
+        if mapping.start > next {
             return Vec::new();
         }
-        next = end;
+        next = mapping.end;
         if found.last().is_none_or(|last| last != rights) {
             found.push(rights.to_owned());
         }
@@ -80,11 +79,15 @@ pub fn huge_pages_asked(range: Range<usize>) -> Option<usize> {
         let first = words.next().unwrap_or("");
         if first == "VmFlags:" && words.any(|flag| flag == "hg") {
             asked += within;
-        } else if let Some((start, end)) = first.split_once('-')
-            && let (Ok(start), Ok(end)) = (usize::from_str_radix(start, 16), usize::from_str_radix(end, 16))
-        {
-            within = end.min(range.end).saturating_sub(start.max(range.start));
+        } else if let Some(mapping) = addresses(first) {
+            within = mapping.end.min(range.end).saturating_sub(mapping.start.max(range.start));
         }
     }
     Some(asked)
+}
+
+/// The addresses of the mapping that a line about it begins with; `None` if the line is not a mapping's first.
+fn addresses(word: &str) -> Option<Range<usize>> {
+    let (start, end) = word.split_once('-')?;
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
 }
