@@ -80,6 +80,23 @@ impl Default for RecentType {
     }
 }
 
+impl RecentType {
+    /// What an object with this header is, if it is a small one. To be used with the same `types` only.
+    #[inline(always)]
+    #[must_use]
+    pub fn small(&mut self, types: &TypeTable, header: VMGcHeader) -> Option<SmallObject> {
+        let is_known = header.with_log(false) == self.header || self.look_up(types, header);
+        is_known.then_some(SmallObject { header, size: self.size, ref_bits: self.ref_bits })
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, types: &TypeTable, header: VMGcHeader) -> bool {
+        let Some(trace) = types.trace(header).filter(|trace| trace.shape == Shape::Bitmap) else { return false };
+        *self = RecentType { header: header.with_log(false), size: trace.size, ref_bits: trace.bits };
+        true
+    }
+}
+
 /// Decodes the object at `at` in the heap's `bytes`, if it is a small one. What else there may be, [`decode`] tells. `recent`
 /// must have been used with the same `types` only.
 #[inline(always)]
@@ -88,14 +105,8 @@ pub fn decode_small(bytes: &[u8], types: &TypeTable, at: u32, recent: &mut Recen
     if !is_place(at) {
         return None;
     }
-    let header = VMGcHeader::from_bits(load_u32(bytes, at as usize)?);
-    let unlogged = header.with_log(false);
-    if unlogged != recent.header {
-        let trace = types.trace(header).filter(|trace| trace.shape == Shape::Bitmap)?;
-        *recent = RecentType { header: unlogged, size: trace.size, ref_bits: trace.bits };
-    }
-    let fits = at as usize + recent.size as usize <= bytes.len();
-    fits.then_some(SmallObject { header, size: recent.size, ref_bits: recent.ref_bits })
+    let found = recent.small(types, VMGcHeader::from_bits(load_u32(bytes, at as usize)?))?;
+    (at as usize + found.size as usize <= bytes.len()).then_some(found)
 }
 
 impl ObjectInfo {

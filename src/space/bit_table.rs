@@ -41,16 +41,20 @@ impl BitTable {
     /// Sets the bit of `offset` and tells whether it was clear. Beyond the table nothing is set.
     #[inline]
     pub fn set(&mut self, offset: u32) -> bool {
-        let bit = offset >> BYTES_SHIFT;
-        let mask = 1 << (bit % u64::BITS);
-        match self.words.elements_mut().get_mut((bit / u64::BITS) as usize) {
-            Some(word) => {
-                let bits = u64::from_le_bytes(*word);
-                *word = (bits | mask).to_le_bytes();
-                bits & mask == 0
-            }
-            None => false,
-        }
+        self.view_mut().set(offset)
+    }
+
+    /// All bits, for loops that set many.
+    #[inline]
+    #[must_use]
+    pub fn view_mut(&mut self) -> BitViewMut<'_> {
+        BitViewMut { words: self.words.elements_mut() }
+    }
+
+    /// All bits: the lowest bit of a byte is that of the first of its 64 bytes of the heap.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.words.elements().as_flattened()
     }
 
     /// Clears the bit of `offset`.
@@ -79,6 +83,29 @@ impl BitTable {
             }
         }
         None
+    }
+}
+
+/// The bits of a table, to be set by offset.
+#[derive(Debug)]
+pub struct BitViewMut<'a> {
+    words: &'a mut [[u8; 8]],
+}
+
+impl BitViewMut<'_> {
+    /// As [`BitTable::set`].
+    #[inline(always)]
+    pub fn set(&mut self, offset: u32) -> bool {
+        let bit = offset >> BYTES_SHIFT;
+        let mask = 1 << (bit % u64::BITS);
+        match self.words.get_mut((bit / u64::BITS) as usize) {
+            Some(word) => {
+                let bits = u64::from_le_bytes(*word);
+                *word = (bits | mask).to_le_bytes();
+                bits & mask == 0
+            }
+            None => false,
+        }
     }
 }
 

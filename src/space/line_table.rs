@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use super::{Block, BlockTable, Table, Window};
+use super::{BitTable, Block, BlockTable, Table, Window};
 use crate::error::OutOfMemory;
 use crate::memory::TableSource;
 
@@ -59,18 +59,23 @@ impl LineTable {
     #[inline]
     pub fn occupy(&mut self, at: u32, size: u32) {
         if lies_in_line(at, size) {
-            self.occupy_line(at);
+            if let Some([bits]) = self.bits.elements_mut().get_mut((at >> BYTE_SHIFT) as usize) {
+                *bits |= 1 << (at / LINE_BYTES % u8::BITS);
+            }
         } else {
             let (start, lines) = self.lines_of(at, size);
             self.assign(start, self.block_bits(start) | mask(&lines));
         }
     }
 
-    /// Sets the line that `at` lies in.
-    #[inline]
-    pub fn occupy_line(&mut self, at: u32) {
-        if let Some([bits]) = self.bits.elements_mut().get_mut((at >> BYTE_SHIFT) as usize) {
-            *bits |= 1 << (at / LINE_BYTES % u8::BITS);
+    /// Sets the lines in which marked objects start.
+    pub fn occupy_marked(&mut self, marked: &BitTable) {
+        // A line has 4 bytes of marks, so that a byte of lines has 32.
+        let marks = marked.bytes().as_chunks::<32>().0;
+        for ([lines], marks) in self.bits.elements_mut().iter_mut().zip(marks) {
+            for (line, &marks) in marks.as_chunks::<4>().0.iter().enumerate() {
+                *lines |= u8::from(marks != [0; 4]) << line;
+            }
         }
     }
 
@@ -179,7 +184,7 @@ impl LineTable {
 #[inline]
 #[must_use]
 pub fn lies_in_line(at: u32, size: u32) -> bool {
-    size <= LINE_BYTES - at % LINE_BYTES
+    u64::from(at % LINE_BYTES) + u64::from(size) <= u64::from(LINE_BYTES)
 }
 
 /// The bits of `lines`.
@@ -201,6 +206,21 @@ mod tests {
         let mut table = LineTable::new(32 << 10);
         table.cover(128 << 10, &TableSource::default()).unwrap();
         table
+    }
+
+    #[test]
+    fn lines_with_marks_are_occupied() {
+        let (mut lines, mut marked) = (table(), BitTable::new());
+        marked.cover(BLOCK.end, &TableSource::default()).unwrap();
+        lines.occupy(BLOCK.start + 9 * LINE_BYTES, 8);
+        for line in [0, 3, 7, 8, 127] {
+            // The first place of a line, one between, the last.
+            marked.set(BLOCK.start + line * LINE_BYTES + [0, 128, 248][line as usize % 3]);
+        }
+        lines.occupy_marked(&marked);
+        let occupied = (0..128).filter(|line| lines.block_bits(BLOCK.start) >> line & 1 != 0);
+        assert!(occupied.eq([0, 3, 7, 8, 9, 127]));
+        assert_eq!(lines.occupied(0), 0, "no neighbour's");
     }
 
     #[test]

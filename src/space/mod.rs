@@ -26,8 +26,8 @@ mod table;
 mod table_list;
 mod window;
 
-pub use bit_table::BitTable;
-pub use block_table::{Block, BlockTable, CardCursor, LargeRun};
+pub use bit_table::{BitTable, BitViewMut};
+pub use block_table::{Block, BlockTable, CardCursor, GranuleView, LargeRun};
 pub use count_table::CountTable;
 pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
 pub use line_table::{LINE_BYTES, LineTable, lies_in_line};

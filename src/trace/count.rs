@@ -390,8 +390,8 @@ impl<'a> Scan<'a> for Counter<'a> {
     }
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Task> {
-        self.counting.work.pop_fetched(self.bytes)
+    fn next(&mut self, _left: &mut u64) -> Result<Option<Task>, Corruption> {
+        Ok(self.counting.work.pop_fetched(self.bytes))
     }
 
     /// Accounts for an object that lives for the first time, was written to, or dies.

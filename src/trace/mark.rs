@@ -3,6 +3,7 @@
 //! Bounds: each object is marked or moved once and scanned once; the sizes of all objects found alive add up to no more
 //! than the blocks and large runs in use, or they overlap and that is `Corruption`; so do those of remembered objects.
 
+use super::in_place::{InPlace, Reached, check_total, reach_in_place};
 use super::pass::Pass;
 use super::relocate::{check_fits_block, check_fits_run, forwarded, move_object};
 use super::scan::Scan;
@@ -126,37 +127,26 @@ impl<'a> Marker<'a> {
     }
 
     /// Checks that an object of `size` bytes can lie where it was found and that all found so far fit beside each other,
-    /// and notes its lines.
-    #[inline(always)]
+    /// and notes its lines. One that lies in a line fits anywhere, and its line is that of its mark.
+    #[inline]
     pub(super) fn admit(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
-        if self.blocks.granule_at(at).is_block() && lies_in_line(at, size) {
-            self.marking.next_lines.occupy_line(at);
-        } else {
-            self.admit_wide(at, size)?;
+        if !lies_in_line(at, size) {
+            if self.blocks.granule_at(at).is_block() {
+                check_fits_block(self.blocks, at, size)?;
+                let size = if is_seeded("mark_region_lost_lines") { object::OBJECT_BYTES_MIN } else { size };
+                self.marking.next_lines.occupy(at, size);
+            } else {
+                check_fits_run(self.blocks, at, size)?;
+            }
         }
         self.account(at, size)
-    }
-
-    /// The same for an object of several lines, or a large one.
-    #[inline(never)]
-    fn admit_wide(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
-        if !self.blocks.granule_at(at).is_block() {
-            return check_fits_run(self.blocks, at, size);
-        }
-        check_fits_block(self.blocks, at, size)?;
-        let size = if is_seeded("mark_region_lost_lines") { object::OBJECT_BYTES_MIN } else { size };
-        self.marking.next_lines.occupy(at, size);
-        Ok(())
     }
 
     /// Adds to what lives.
     #[inline]
     fn account(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
         self.marking.report.live_bytes += u64::from(size);
-        if self.marking.report.live_bytes > self.used_bytes {
-            return Err(Corruption::new(CorruptionKind::Overlap, at));
-        }
-        Ok(())
+        check_total(self.marking.report.live_bytes, self.used_bytes, at)
     }
 
     /// The new value of a reference, after marking or moving what it leads to.
@@ -178,19 +168,30 @@ impl<'a> Marker<'a> {
     /// The same in a full one.
     #[inline(always)]
     pub(super) fn reach_any(&mut self, raw: u32) -> Result<u32, Corruption> {
-        let is_place = object::is_place(raw);
-        if !is_place && (raw == 0 || raw & 1 != 0) {
-            return Ok(raw);
+        let granules = self.blocks.view();
+        match reach_in_place(raw, granules, &mut self.marking.marked.view_mut()) {
+            Reached::Known => Ok(raw),
+            Reached::New => {
+                self.marking.work.push_far(raw, self.bytes);
+                Ok(raw)
+            }
+            Reached::Other => self.moved(raw, granules.at(raw)),
         }
-        let state = self.blocks.granule_at(raw);
-        if !is_place || !state.is_block_without(Flag::Tag) {
-            return self.moved(raw, state);
+    }
+
+    /// The loop over objects that stay where they lie, of a full trace.
+    pub(super) fn in_place(&mut self) -> InPlace<'_> {
+        let Marking { marked, work, report, arms, .. } = &mut *self.marking;
+        InPlace {
+            bytes: self.bytes,
+            types: self.types,
+            granules: self.blocks.view(),
+            marked: marked.view_mut(),
+            work,
+            live_bytes: &mut report.live_bytes,
+            used_bytes: self.used_bytes,
+            arms: *arms,
         }
-        let is_lost = is_seeded("mark_lost") && raw % 512 == 64;
-        if !is_lost && self.marking.marked.set(raw) {
-            self.marking.work.push_far(raw, self.bytes);
-        }
-        Ok(raw)
     }
 
     /// Where an object is after it was moved, or left where it lies.

@@ -104,6 +104,7 @@ impl Marking {
     pub fn finish(&mut self) -> Marked {
         self.give_up_destination();
         if self.kind == TraceKind::Full {
+            self.next_lines.occupy_marked(&self.marked);
             self.room.swap_lines(&mut self.next_lines);
             self.report.scanned_bytes = self.report.live_bytes;
         }

@@ -9,6 +9,7 @@
 mod budget;
 mod count;
 mod evacuate;
+mod in_place;
 mod mark;
 mod marking;
 mod pass;

@@ -1,6 +1,7 @@
 //! What a marking does with each object and slot that it scans.
 
 use super::Tracer;
+use super::in_place::Stop;
 use super::mark::Marker;
 use super::relocate::arm;
 use super::scan::Scan;
@@ -38,8 +39,18 @@ impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
 
     /// Young objects are in the cache, and those that are moved should lie behind each other.
     #[inline(always)]
-    fn next(&mut self) -> Option<Task> {
-        if MINOR { self.work().pop() } else { self.0.marking.work.pop_fetched(self.0.bytes) }
+    fn next(&mut self, left: &mut u64) -> Result<Option<Task>, Corruption> {
+        if MINOR {
+            return Ok(self.work().pop());
+        }
+        while *left > 0 {
+            match self.0.in_place().scan(left)? {
+                Stop::Done => break,
+                Stop::Task(task) => return Ok(Some(task)),
+                Stop::Words(at, bits) => *left = left.saturating_sub(self.scan_words(at, bits)?),
+            }
+        }
+        Ok(None)
     }
 
     /// Accounts for an object, and makes it ask to be logged if it is to.

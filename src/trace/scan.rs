@@ -21,7 +21,9 @@ pub(super) trait Scan<'t> {
 
     /// Takes the task that is next: one of those being fetched if what waits is likely to be far from the cache. That mixes
     /// up the order of what is moved, which is that of the references otherwise: children behind their parents.
-    fn next(&mut self) -> Option<Task>;
+    ///
+    /// A trace may scan what comes before it by itself, at the cost of what is `left` of the budget.
+    fn next(&mut self, left: &mut u64) -> Result<Option<Task>, Corruption>;
 
     /// Bytes of the objects scanned in this cycle.
     fn scanned_bytes(&self) -> u64;
@@ -38,7 +40,7 @@ pub(super) trait Scan<'t> {
         let mut left = budget.0.max(1);
         let mut recent = RecentType::default();
         while left > 0
-            && let Some(task) = self.next()
+            && let Some(task) = self.next(&mut left)?
         {
             left = left.saturating_sub(self.scan_inline(task, &mut recent)?);
         }
@@ -95,17 +97,18 @@ pub(super) trait Scan<'t> {
             }
         };
         // Arrays skip in constant time, and structs have few slices.
-        let mut slots = info.ref_slots(self.types()).skip_refs(done);
-        let mut scanned = 0;
-        for offset in slots.by_ref().take(SLICE_REFS as usize) {
+        let slots = info.ref_slots(self.types()).skip_refs(done);
+        if slots.clone().skip_refs(SLICE_REFS).next().is_some() {
+            // The rest waits below the children, or those of a large array would fill the list; a grey bit could not say
+            // where to go on.
+            self.scan_later(Task::after(at, done.saturating_add(SLICE_REFS)))?;
+        }
+        let mut scanned = 0_u64;
+        for offset in slots.take(SLICE_REFS as usize) {
             self.slot(at + offset)?;
             scanned += 1;
         }
-        if scanned == SLICE_REFS && slots.next().is_some() {
-            // The rest waits beside the children; a grey bit could not say where to go on.
-            self.scan_later(Task::after(at, done.saturating_add(SLICE_REFS)))?;
-        }
-        Ok(1 + u64::from(scanned) / 2)
+        Ok(1 + scanned / 2)
     }
 
     /// Queues a part of an object; if the list is full it is scanned at once.

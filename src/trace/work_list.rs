@@ -48,6 +48,12 @@ impl Task {
         Some(Task { object, rest: bits | Self::WORDS })
     }
 
+    /// Whether all of the object is to be scanned.
+    #[inline]
+    pub(super) fn is_whole(self) -> bool {
+        self.rest == 0
+    }
+
     #[inline]
     pub(super) fn part(self) -> Part {
         match self.rest {
@@ -58,54 +64,57 @@ impl Task {
     }
 }
 
-/// Tasks whose objects are being fetched, while others are scanned: a cache miss takes as long as scanning a few. The
-/// one that was asked for first is scanned first.
-#[derive(Debug, Default)]
-struct Fetching {
-    ring: [Task; Fetching::PLACES],
-    /// The number of the first task, and of the next one, since the beginning.
+/// Objects that are being fetched, while others are scanned: a cache miss takes as long as scanning a few. The one that was
+/// asked for first is scanned first.
+pub(super) type Ring = [u32; RING_PLACES];
+
+const RING_PLACES: usize = 8;
+
+/// Where a ring's objects begin and end. Beside the ring and not in it, so that a loop has them in registers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RingEnds {
+    /// The number of the first object, and of the next one, since the beginning.
     first: usize,
     next: usize,
 }
 
-impl Fetching {
-    const PLACES: usize = 8;
-
-    #[inline]
-    fn has_room(&self) -> bool {
-        self.next.wrapping_sub(self.first) < Self::PLACES
+impl RingEnds {
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.next.wrapping_sub(self.first) < RING_PLACES
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_empty(&self) -> bool {
         self.next == self.first
     }
 
-    /// Adds a task, for which there is room, and fetches its object from the heap's `bytes`.
-    #[inline]
-    fn push(&mut self, task: Task, bytes: &[u8]) {
-        prefetch(bytes, task.object as usize);
-        if let Some(place) = self.ring.get_mut(self.next % Self::PLACES) {
-            *place = task;
+    /// Adds an object, for which there is room, and fetches it from the heap's `bytes`.
+    #[inline(always)]
+    pub(super) fn push(&mut self, ring: &mut Ring, object: u32, bytes: &[u8]) {
+        prefetch(bytes, object as usize);
+        if let Some(place) = ring.get_mut(self.next % RING_PLACES) {
+            *place = object;
             self.next = self.next.wrapping_add(1);
         }
     }
 
-    #[inline]
-    fn pop(&mut self) -> Option<Task> {
+    #[inline(always)]
+    pub(super) fn pop(&mut self, ring: &Ring) -> Option<u32> {
         if self.is_empty() {
             return None;
         }
-        let task = self.ring.get(self.first % Self::PLACES).copied();
+        let object = ring.get(self.first % RING_PLACES).copied();
         self.first = self.first.wrapping_add(1);
-        task
+        object
     }
 }
 
 /// What waits. Needs no host memory once it covers the heap.
 #[derive(Debug)]
 pub(super) struct WorkList {
-    fetching: Fetching,
+    ring: Ring,
+    ends: RingEnds,
     tasks: TableList<2>,
     /// Objects that the list had no room for.
     grey: BitTable,
@@ -115,7 +124,13 @@ pub(super) struct WorkList {
 
 impl WorkList {
     pub(super) fn new() -> WorkList {
-        WorkList { fetching: Fetching::default(), tasks: TableList::new(), grey: BitTable::new(), grey_from: u32::MAX }
+        WorkList {
+            ring: Ring::default(),
+            ends: RingEnds::default(),
+            tasks: TableList::new(),
+            grey: BitTable::new(),
+            grey_from: u32::MAX,
+        }
     }
 
     /// Makes the list and its bitmap serve a heap of `bytes` bytes.
@@ -128,7 +143,7 @@ impl WorkList {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.fetching = Fetching::default();
+        self.ends = RingEnds::default();
         self.tasks.clear();
         if self.grey_from != u32::MAX {
             self.grey.clear();
@@ -139,7 +154,15 @@ impl WorkList {
     /// Adds an object of which nothing is done.
     #[inline]
     pub(super) fn push(&mut self, object: u32) {
-        if !self.push_part(Task::whole(object)) && self.grey.set(object) {
+        if !self.push_part(Task::whole(object)) {
+            self.push_grey(object);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_grey(&mut self, object: u32) {
+        if self.grey.set(object) {
             self.grey_from = self.grey_from.min(object);
         }
     }
@@ -147,8 +170,8 @@ impl WorkList {
     /// Adds an object of which nothing is done, which lies in the heap's `bytes` and is likely to be far from the cache.
     #[inline]
     pub(super) fn push_far(&mut self, object: u32, bytes: &[u8]) {
-        if self.fetching.has_room() {
-            self.fetching.push(Task::whole(object), bytes);
+        if self.ends.has_room() {
+            self.ends.push(&mut self.ring, object, bytes);
         } else {
             self.push(object);
         }
@@ -163,37 +186,57 @@ impl WorkList {
     /// The task that was added last, roughly: children come behind their parents.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Task> {
-        self.pop_listed().or_else(|| self.fetching.pop())
+        self.pop_listed().or_else(|| self.ends.pop(&self.ring).map(Task::whole))
     }
 
-    /// A task whose object was asked for a while ago, in the heap's `bytes`. Mixes up the order.
+    /// A task whose object was asked for a while ago, in the heap's `bytes`, or a part of an object. Mixes up the order.
     #[inline]
     pub(super) fn pop_fetched(&mut self, bytes: &[u8]) -> Option<Task> {
-        while self.has_listed() && self.fetching.has_room() {
-            if let Some(task) = self.pop_listed() {
-                self.fetching.push(task, bytes);
+        while self.has_listed() && self.ends.has_room() {
+            match self.pop_listed() {
+                Some(task) if task.is_whole() => self.ends.push(&mut self.ring, task.object, bytes),
+                part => return part,
             }
         }
-        self.fetching.pop()
+        self.ends.pop(&self.ring).map(Task::whole)
+    }
+
+    /// Lends out the ring.
+    #[inline]
+    pub(super) fn ring(&self) -> (Ring, RingEnds) {
+        (self.ring, self.ends)
+    }
+
+    /// Takes back what was lent.
+    #[inline]
+    pub(super) fn set_ring(&mut self, ring: Ring, ends: RingEnds) {
+        (self.ring, self.ends) = (ring, ends);
     }
 
     #[inline]
-    fn pop_listed(&mut self) -> Option<Task> {
-        if self.tasks.is_empty() && self.grey_from != u32::MAX {
-            let object = self.grey.take_next(self.grey_from);
-            self.grey_from = object.unwrap_or(u32::MAX);
-            return object.map(Task::whole);
+    pub(super) fn pop_listed(&mut self) -> Option<Task> {
+        match self.tasks.pop() {
+            Some([object, rest]) => Some(Task { object, rest }),
+            None if self.grey_from == u32::MAX => None,
+            None => self.pop_grey(),
         }
-        self.tasks.pop().map(|[object, rest]| Task { object, rest })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pop_grey(&mut self) -> Option<Task> {
+        let object = self.grey.take_next(self.grey_from);
+        self.grey_from = object.unwrap_or(u32::MAX);
+        object.map(Task::whole)
     }
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.fetching.is_empty() && !self.has_listed()
+        self.ends.is_empty() && !self.has_listed()
     }
 
     #[inline]
-    fn has_listed(&self) -> bool {
+    pub(super) fn has_listed(&self) -> bool {
         !self.tasks.is_empty() || self.grey_from != u32::MAX
     }
 }
