@@ -183,17 +183,15 @@ pub enum RefSlots<'t> {
 }
 
 impl RefSlots<'_> {
-    /// The same without the first `count` references; constant time for arrays.
+    /// The same without the first `count` references; in constant time.
     #[inline]
     #[must_use]
     pub fn skip_refs(mut self, count: u32) -> Self {
         match &mut self {
             RefSlots::Range { next, .. } => *next = next.saturating_add(count.saturating_mul(4)),
-            RefSlots::Bitmap(_) | RefSlots::Listed(_) => {
-                for _ in 0..count {
-                    self.next();
-                }
-            }
+            RefSlots::Bitmap(bits) if count >= bits.count_ones() => *bits = 0,
+            RefSlots::Bitmap(bits) => (0..count).for_each(|_| *bits &= *bits - 1),
+            RefSlots::Listed(offsets) => *offsets = offsets.as_slice().get(count as usize..).unwrap_or_default().iter(),
         }
         self
     }
@@ -218,6 +216,22 @@ impl Iterator for RefSlots<'_> {
                     *next = offset + 4;
                     offset
                 })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_skipped_as_if_one_by_one() {
+        let offsets = [4, 8, 20, 400];
+        let range = RefSlots::Range { next: ARRAY_BASE, end: ARRAY_BASE + 4 * 5 };
+        for slots in [RefSlots::Bitmap(0), RefSlots::Bitmap(0b1_0110), RefSlots::Listed(offsets.iter()), range] {
+            for count in [0, 1, 2, 3, 4, 5, 6, 64, u32::MAX] {
+                assert!(slots.clone().skip_refs(count).eq(slots.clone().skip(count as usize)), "{slots:?}, {count}");
             }
         }
     }

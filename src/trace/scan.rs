@@ -96,7 +96,6 @@ pub(super) trait Scan<'t> {
                 0
             }
         };
-        // Arrays skip in constant time, and structs have few slices.
         let slots = info.ref_slots(self.types()).skip_refs(done);
         if slots.clone().skip_refs(SLICE_REFS).next().is_some() {
             // The rest waits below the children, or those of a large array would fill the list; a grey bit could not say
