@@ -11,9 +11,9 @@ mod support {
 use std::hint::black_box;
 use std::sync::Arc;
 
-use support::heaps::{heap_of, references};
+use support::heaps::{heap_of, heap_with, references};
 use tumulus::collector::BuiltinCollector;
-use tumulus::heap::{CastTarget, GcHeap};
+use tumulus::heap::{CastTarget, GcHeap, HeapConfig};
 use tumulus::object::ObjectType;
 use tumulus::testkit::world::mutable;
 use tumulus::types::{ArrayType, CompositeKind, HeapType, RefType, StructType, SubType, ValType};
@@ -123,9 +123,60 @@ fn element(count: u32) {
     black_box(sum);
 }
 
+/// A heap with a young chain of pairs: one that leads through all of them, and one to the last `count`.
+fn chain(collector: BuiltinCollector, count: u32) -> (GcHeap, [u32; 2]) {
+    // Room for all of it twice, so that nothing has to grow.
+    let config = HeapConfig { initial_bytes: 4 << 20, ..HeapConfig::default() };
+    let (mut heap, [pair]) = heap_with(collector, config, [references::<2>()]);
+    let mut roots = [0; 2];
+    for made in 1..=PREPARED {
+        let new = heap.allocate_struct(&pair, &mut roots).unwrap().get();
+        heap.write_ref(new, 4, roots[0]).unwrap();
+        roots[0] = new;
+        if made == count {
+            roots[1] = new;
+        }
+    }
+    assert_eq!(heap.stats().collections + heap.stats().minor_collections, 0, "all is young");
+    (heap, roots)
+}
+
+/// An old object that a full collection finds.
+fn collect_old(collector: BuiltinCollector, count: u32) {
+    let (mut heap, mut roots) = chain(collector, count);
+    heap.collect(&mut roots).unwrap();
+    roots[0] = 0;
+    heap.collect(&mut roots).unwrap();
+    assert_eq!(heap.stats().live_bytes, 16 * u64::from(count));
+}
+
+fn mark(count: u32) {
+    collect_old(BuiltinCollector::Generational, count);
+}
+
+fn copy(count: u32) {
+    collect_old(BuiltinCollector::Copying, count);
+}
+
+/// A young object that a minor collection finds.
+fn collect_young(collector: BuiltinCollector, count: u32) {
+    let (mut heap, mut roots) = chain(collector, count);
+    roots[0] = 0;
+    heap.collect_minor(&mut roots).unwrap();
+    assert_eq!(heap.stats().live_bytes, 16 * u64::from(count));
+}
+
+fn promote(count: u32) {
+    collect_young(BuiltinCollector::Generational, count);
+}
+
+fn promote_counted(count: u32) {
+    collect_young(BuiltinCollector::RefCount, count);
+}
+
 type Operation = (&'static str, fn(u32));
 
-const OPERATIONS: [Operation; 7] = [
+const OPERATIONS: [Operation; 11] = [
     ("allocate", allocate),
     ("get", get),
     ("set", set),
@@ -133,6 +184,10 @@ const OPERATIONS: [Operation; 7] = [
     ("cast", cast),
     ("cast-final", cast_final),
     ("element", element),
+    ("mark", mark),
+    ("copy", copy),
+    ("promote", promote),
+    ("promote-counted", promote_counted),
 ];
 
 fn main() {

@@ -25,6 +25,15 @@ pub(crate) fn heap_of<const N: usize>(
     types: [SubType; N],
 ) -> (GcHeap, [Arc<ObjectType>; N]) {
     let config = HeapConfig { max_bytes, initial_bytes: max_bytes.min(1 << 20), ..HeapConfig::default() };
+    heap_with(collector, config, types)
+}
+
+/// A heap, and the object types of `types`.
+pub(crate) fn heap_with<const N: usize>(
+    collector: BuiltinCollector,
+    config: HeapConfig,
+    types: [SubType; N],
+) -> (GcHeap, [Arc<ObjectType>; N]) {
     let mut heap = GcHeap::new(config, collector.create(), Arc::new(MappedMemoryCreator::default())).unwrap();
     let engine = Engine::default();
     let types = types.map(|ty| {

@@ -6,13 +6,17 @@
 
 use core::ops::Range;
 
+use super::in_place::check_total;
 use super::relocate::{check_fits_block, forwarded, move_object};
 use super::{RootCategory, RootVisitor, Tracer, WeakEntries, WeakScope};
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
-use crate::memory::TableSource;
-use crate::object::{self, ObjectInfo, TypeTable, VMGcRef};
-use crate::space::{Block, BlockTable, GRANULE_BYTES, TableList, Window};
+use crate::memory::{TableSource, prefetch};
+use crate::object::{self, RecentType, SmallObject, TypeTable, VMGcRef};
+use crate::space::{Block, BlockTable, GRANULE_BYTES, TableList, Window, lies_in_line};
+
+/// How far ahead of the scan the objects that its slots lead to are fetched.
+const AHEAD_BYTES: usize = 256;
 
 /// The blocks that an evacuation fills, in the order of filling: the queue of Cheney's scan.
 #[derive(Debug, Default)]
@@ -103,6 +107,11 @@ pub struct Evacuator<'a> {
     destinations: &'a mut Destinations,
     /// Bytes that the tagged blocks can hold: the bound of what may be copied.
     source_bytes: u64,
+    /// Why an object could not be moved.
+    failure: Option<Corruption>,
+    /// Of what was scanned last, and of what was moved last.
+    scanned: RecentType,
+    moved: RecentType,
     done: Evacuation,
 }
 
@@ -116,7 +125,9 @@ impl<'a> Evacuator<'a> {
         destinations: &'a mut Destinations,
         source_bytes: u64,
     ) -> Evacuator<'a> {
-        Evacuator { bytes, types, blocks, destinations, source_bytes, done: Evacuation::default() }
+        let [scanned, moved] = [RecentType::default(); 2];
+        let done = Evacuation::default();
+        Evacuator { bytes, types, blocks, destinations, source_bytes, failure: None, scanned, moved, done }
     }
 
     /// Moves everything that was reached so far, with all that is reachable from it and what `weak` wants kept, and
@@ -143,7 +154,9 @@ impl<'a> Evacuator<'a> {
     fn drain(&mut self, place: &mut Place, reached: &mut impl FnMut(u32)) -> Result<(), Corruption> {
         loop {
             match self.destinations.filled(place.block) {
-                Some(block) if place.at < block.end => place.at = self.scan(place.at.max(block.start), reached)?,
+                Some(block) if place.at < block.end => {
+                    place.at = self.scan_dense(place.at.max(block.start)..block.end, reached)?;
+                }
                 Some(_) if place.block + 1 < self.destinations.filled.len() => {
                     place.block += 1;
                     place.at = 0;
@@ -164,41 +177,82 @@ impl<'a> Evacuator<'a> {
         self.done
     }
 
+    /// Scans the objects in `run`, which are dense, and gives the offset behind them.
+    fn scan_dense(&mut self, run: Range<u32>, reached: &mut impl FnMut(u32)) -> Result<u32, Corruption> {
+        let mut at = run.start;
+        while at < run.end {
+            let small = object::decode_small(self.bytes, self.types, at, &mut self.scanned);
+            let Some(SmallObject { size, mut ref_bits, .. }) = small else {
+                at = self.scan(at, reached)?;
+                continue;
+            };
+            while ref_bits != 0 {
+                self.scan_slot((at + 4 * ref_bits.trailing_zeros()) as usize, reached)?;
+                ref_bits &= ref_bits - 1;
+            }
+            at += size;
+        }
+        Ok(at)
+    }
+
     /// Forwards the references of the object at `at` and gives the offset behind it.
     fn scan(&mut self, at: u32, reached: &mut impl FnMut(u32)) -> Result<u32, Corruption> {
         let info = object::decode(self.bytes, self.types, at)?;
         for offset in info.ref_slots(self.types) {
-            let slot = (at + offset) as usize;
-            let raw = object::load_u32(self.bytes, slot).unwrap_or(0);
-            let moved = self.forward(raw)?;
-            if moved != raw {
-                let stored = object::store_u32(self.bytes, slot, moved);
-                debug_assert!(stored.is_some(), "decode found the object inside the heap");
-            }
-            if raw != 0 && raw & VMGcRef::I31_TAG == 0 {
-                reached(raw);
-            }
+            self.scan_slot((at + offset) as usize, reached)?;
         }
         // Inside the heap, whose end is below 2^32.
         Ok(at + info.size)
     }
 
-    /// The new value of a reference, after moving or marking what it leads to.
-    #[inline]
-    fn forward(&mut self, raw: u32) -> Result<u32, Corruption> {
-        if raw == 0 || raw & 1 != 0 {
-            return Ok(raw);
+    #[inline(always)]
+    fn scan_slot(&mut self, slot: usize, reached: &mut impl FnMut(u32)) -> Result<(), Corruption> {
+        // Whatever is there, it is likely to be a reference to what is moved soon.
+        if let Some(ahead) = object::load_u32(self.bytes, slot + AHEAD_BYTES) {
+            prefetch(self.bytes, ahead as usize);
         }
+        let raw = object::load_u32(self.bytes, slot).unwrap_or(0);
+        if raw == 0 || raw & VMGcRef::I31_TAG != 0 {
+            return Ok(());
+        }
+        let moved = self.forward(raw)?;
+        if moved != raw {
+            let stored = object::store_u32(self.bytes, slot, moved);
+            debug_assert!(stored.is_some(), "decode found the object inside the heap");
+        }
+        reached(raw);
+        Ok(())
+    }
+
+    /// The new value of a reference to an object, after moving or marking it.
+    #[inline(always)]
+    fn forward(&mut self, raw: u32) -> Result<u32, Corruption> {
+        match self.try_forward(raw) {
+            Some(place) => Ok(place),
+            None => Err(self.failure.take().unwrap_or_else(|| Corruption::new(CorruptionKind::Overlap, raw))),
+        }
+    }
+
+    /// The same as a function of its own, whose outcome fits into registers: a failure is left behind.
+    #[inline(never)]
+    fn try_forward(&mut self, raw: u32) -> Option<u32> {
         let state = self.blocks.granule_at(raw);
-        if state.is_block() {
+        let place = if state.is_block() {
             // A reference into a destination is left alone, so a slot may be presented twice.
             if state.is_tagged() { self.evacuate(raw) } else { Ok(raw) }
         } else {
             self.mark_large(raw)
+        };
+        match place {
+            Ok(place) => Some(place),
+            Err(found) => {
+                self.failure = Some(found);
+                None
+            }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn evacuate(&mut self, at: u32) -> Result<u32, Corruption> {
         if at & (object::OBJECT_ALIGN - 1) != 0 {
             return Err(Corruption::new(CorruptionKind::Misaligned, at));
@@ -206,25 +260,27 @@ impl<'a> Evacuator<'a> {
         if let Some(target) = forwarded(self.bytes, at) {
             return self.forwarding_target(target, at);
         }
-        let info = object::decode(self.bytes, self.types, at)?;
-        self.admit(at, &info)?;
-        let Some(target) = self.destinations.take(info.size, self.blocks) else {
+        let size = match object::decode_small(self.bytes, self.types, at, &mut self.moved) {
+            Some(object) => object.size,
+            None => object::decode(self.bytes, self.types, at)?.size,
+        };
+        self.admit(at, size)?;
+        let Some(target) = self.destinations.take(size, self.blocks) else {
             return Err(Corruption::new(CorruptionKind::Overlap, at));
         };
-        move_object(self.bytes, at, target, info.size);
+        move_object(self.bytes, at, target, size);
         Ok(target)
     }
 
-    /// Checks that an object can lie where it was found, and that all found so far fit beside each other.
-    #[inline]
-    fn admit(&mut self, at: u32, info: &ObjectInfo) -> Result<(), Corruption> {
-        check_fits_block(self.blocks, at, info.size)?;
-        self.done.copied_bytes += u64::from(info.size);
-        self.done.copied_objects += 1;
-        if self.done.copied_bytes > self.source_bytes {
-            return Err(Corruption::new(CorruptionKind::Overlap, at));
+    /// Checks that an object of `size` bytes can lie where it was found, and that all found so far fit beside each other.
+    #[inline(always)]
+    fn admit(&mut self, at: u32, size: u32) -> Result<(), Corruption> {
+        if !lies_in_line(at, size) {
+            check_fits_block(self.blocks, at, size)?;
         }
-        Ok(())
+        self.done.copied_bytes += u64::from(size);
+        self.done.copied_objects += 1;
+        check_total(self.done.copied_bytes, self.source_bytes, at)
     }
 
     fn forwarding_target(&self, target: u32, at: u32) -> Result<u32, Corruption> {

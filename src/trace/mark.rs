@@ -13,7 +13,7 @@ use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tra
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, RecentType, SmallObject, TypeTable};
-use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, lies_in_line};
+use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, LINE_BYTES, lies_in_line};
 
 /// A trace at work on a heap.
 #[derive(Debug)]
@@ -294,6 +294,8 @@ impl<'a> Marker<'a> {
             }
             None => {
                 self.marking.left_in_place = true;
+                // Nor is there room for any other: it is looked for once.
+                self.in_place |= size <= LINE_BYTES;
                 if self.is_minor {
                     self.marking.room.lines_mut().occupy(at, size);
                 }
