@@ -426,3 +426,51 @@ fn objects_stay_old_from_birth_until_a_full_collection_ends() {
     let survivor = fixture.read(head, LEFT);
     assert_eq!(fixture.read(survivor, LEFT), 77 << 1 | 1);
 }
+
+/// B12 for full collections after which objects stay old from birth: what those find does not ask to be logged. The last one
+/// before minor collections sees to that.
+#[test]
+fn what_was_not_to_be_logged_is_before_there_are_minor_collections_again() {
+    let mut fixture = fixture(Generational, 256 * MIB);
+    // A list that lives, one of samples, where in the latter we are.
+    fixture.roots = vec![0; 3];
+    let (mut measured, mut unmeasured) = (0, 0);
+    for made in 1.. {
+        let before = (fixture.heap.collector().pretenures(), fixture.heap.stats().collections);
+        let pair = fixture.pair(0, fixture.roots[0]).expect("room");
+        fixture.roots[0] = if made % 1_000_000 == 0 { 0 } else { pair };
+        if made % 20_000 == 0 {
+            let sample = fixture.pair(0, fixture.roots[1]).expect("room");
+            fixture.roots[1] = sample;
+        }
+        let after = (fixture.heap.collector().pretenures(), fixture.heap.stats().collections);
+        unmeasured += u32::from(before.0 && after.0 && before.1 != after.1);
+        if before.0 && !after.0 {
+            children_of_samples_live(&mut fixture);
+            measured += 1;
+            if measured == 3 {
+                break;
+            }
+        }
+    }
+    assert_eq!(unmeasured, 1 + 3);
+}
+
+fn children_of_samples_live(fixture: &mut Fixture) {
+    let mut number = 0;
+    fixture.roots[2] = fixture.roots[1];
+    while fixture.roots[2] != 0 {
+        number += 1;
+        let young = fixture.pair(number << 1 | 1, 0).expect("room");
+        fixture.write(fixture.roots[2], LEFT, young);
+        fixture.roots[2] = fixture.read(fixture.roots[2], RIGHT);
+    }
+    garbage(fixture, 1000);
+    minor(fixture);
+    let mut sample = fixture.roots[1];
+    for number in 1..=number {
+        let child = fixture.read(sample, LEFT);
+        assert_eq!(fixture.read(child, LEFT), number << 1 | 1);
+        sample = fixture.read(sample, RIGHT);
+    }
+}

@@ -97,7 +97,8 @@ impl Generational {
     fn begin_full(&mut self, parts: &mut HeapParts<'_>, request: Request) {
         self.phase = Phase::Full(request.reason);
         if let Some(regions) = &mut self.regions {
-            regions.begin(parts, request);
+            let arms = self.nursery.is_measured_after(request.reason == Reason::Explicit);
+            regions.begin(parts, request, arms);
         }
     }
 
@@ -160,7 +161,7 @@ impl Collector for Generational {
             self.nursery.restart(blocks);
         }
         self.direct.grow(DIRECT_MAX, DIRECT_MAX, source)?;
-        let regions = self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), true));
+        let regions = self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes()));
         for (list, unit) in [(&mut self.young, blocks.block_bytes()), (&mut self.young_large, GRANULE_BYTES)] {
             let units = |bytes: u32| (bytes / unit) as usize;
             list.grow(units(bytes), units(source.heap_limit_bytes()), source)?;

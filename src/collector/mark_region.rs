@@ -41,7 +41,7 @@ impl Collector for MarkRegion {
     }
 
     fn cover(&mut self, blocks: &BlockTable, bytes: u32, source: &TableSource<'_>) -> Result<(), OutOfMemory> {
-        self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes(), false)).cover(bytes, source)
+        self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes())).cover(bytes, source)
     }
 
     fn retire(&mut self, _parts: &mut HeapParts<'_>, window: Window) {
@@ -68,7 +68,7 @@ impl Collector for MarkRegion {
     fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) -> Result<(), OutOfMemory> {
         self.leftover = Window::EMPTY;
         if let Some(regions) = &mut self.regions {
-            regions.begin(parts, request);
+            regions.begin(parts, request, false);
         }
         Ok(())
     }

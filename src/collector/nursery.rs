@@ -3,8 +3,8 @@
 //! Reads only counters of bytes. While little survives, a small nursery that stays in the cache is best; if much work
 //! is done for each byte allocated, a wider one gives objects more time to die. Where nearly all survive, moving them is
 //! in vain, and they are promoted where they lie before anything is widened. Where that goes on, looking at them is in
-//! vain too, and new objects are old from birth until a full cycle has passed, or two if that was found before; then
-//! survival is measured again.
+//! vain too, and new objects are old from birth until a full cycle has passed, then two, and four; then survival is
+//! measured again.
 
 use super::CycleReport;
 use crate::space::BlockTable;
@@ -32,8 +32,8 @@ pub(super) struct Nursery {
     promotion: Promotion,
     /// Full cycles until survival is measured again, while objects are old at birth.
     unmeasured_cycles: u32,
-    /// Whether objects were old at birth before survival was measured.
-    was_pretenuring: bool,
+    /// How many they are to be if it is found high by the next measurement.
+    patience: u32,
 }
 
 impl Nursery {
@@ -42,6 +42,9 @@ impl Nursery {
     /// The most: what a wider one saves of copying, it costs in memory touched for the first time.
     const BYTES_MAX: u64 = 32 << 20;
 
+    /// The most full cycles without minor ones after which survival is measured again.
+    const PATIENCE_MAX: u32 = 4;
+
     pub(super) fn new() -> Nursery {
         Nursery {
             wanted_bytes: Self::BYTES,
@@ -49,7 +52,7 @@ impl Nursery {
             used_bytes: 0,
             promotion: Promotion::Moving,
             unmeasured_cycles: 0,
-            was_pretenuring: false,
+            patience: 1,
         }
     }
 
@@ -83,11 +86,19 @@ impl Nursery {
     /// A full cycle has passed: whatever was born old is known to live or gone, so that survival can be measured. It is
     /// after one that was asked for, since a program does that where it begins something else.
     pub(super) fn end_full_cycle(&mut self, is_asked: bool) {
-        self.unmeasured_cycles = if is_asked { 0 } else { self.unmeasured_cycles.saturating_sub(1) };
-        if self.promotion == Promotion::AtBirth && self.unmeasured_cycles == 0 {
-            self.promotion = Promotion::InPlace;
-            self.was_pretenuring = true;
+        if is_asked {
+            self.patience = 1;
         }
+        let is_measured = self.is_measured_after(is_asked);
+        self.unmeasured_cycles = if is_measured { 0 } else { self.unmeasured_cycles - 1 };
+        if is_measured && self.promotion == Promotion::AtBirth {
+            self.promotion = Promotion::InPlace;
+        }
+    }
+
+    /// Whether there are minor cycles after the full one that comes next: those it finds are to ask to be logged.
+    pub(super) fn is_measured_after(&self, is_asked: bool) -> bool {
+        is_asked || self.promotion != Promotion::AtBirth || self.unmeasured_cycles <= 1
     }
 
     /// Learns from a minor cycle; to be told before [`Nursery::restart`].
@@ -106,8 +117,12 @@ impl Nursery {
             Promotion::Moving | Promotion::InPlace | Promotion::AtBirth => Promotion::Moving,
         };
         // To measure takes a trace of what was born since the full cycle, and of all that was written to.
-        self.unmeasured_cycles = if self.was_pretenuring { 2 } else { 1 };
-        self.was_pretenuring = false;
+        if self.promotion == Promotion::AtBirth {
+            self.unmeasured_cycles = self.patience;
+            self.patience = (2 * self.patience).min(Self::PATIENCE_MAX);
+        } else if self.promotion == Promotion::Moving {
+            self.patience = 1;
+        }
         if self.promotion != Promotion::Moving || before != Promotion::Moving {
             return;
         }
@@ -162,31 +177,33 @@ mod tests {
     }
 
     #[test]
-    fn lasting_high_survival_makes_objects_old_at_birth_until_a_full_cycle_or_two() {
+    fn lasting_high_survival_makes_objects_old_at_birth_for_more_and_more_full_cycles() {
         let mut nursery = Nursery::new();
         let most = Nursery::BYTES / 5 * 4;
+        let measure_after = |nursery: &mut Nursery, cycles: u32| {
+            assert_eq!(after(nursery, most, 0).1, AtBirth);
+            for left in (0..cycles).rev() {
+                assert_eq!((nursery.promotion(), nursery.is_measured_after(false)), (AtBirth, left == 0));
+                assert!(nursery.is_measured_after(true));
+                nursery.end_full_cycle(false);
+            }
+            assert_eq!((nursery.promotion(), nursery.is_measured_after(false)), (InPlace, true));
+        };
         assert_eq!(after(&mut nursery, most, 0).1, InPlace);
-        assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
-        nursery.end_full_cycle(false);
-        assert_eq!(nursery.promotion(), InPlace);
-        // What was found twice holds for two of them.
-        for _ in 0..3 {
-            assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
-            nursery.end_full_cycle(false);
-            assert_eq!(nursery.promotion(), AtBirth);
-            nursery.end_full_cycle(false);
-            assert_eq!(nursery.promotion(), InPlace);
+        for cycles in [1, 2, 4, 4] {
+            measure_after(&mut nursery, cycles);
         }
         assert_eq!(after(&mut nursery, most, 0).1, AtBirth);
         nursery.end_full_cycle(true);
         assert_eq!(nursery.promotion(), InPlace, "who asks for a cycle begins something else");
-        assert_eq!(after(&mut nursery, 0, 0).1, Moving);
+        for cycles in [1, 2] {
+            measure_after(&mut nursery, cycles);
+        }
+        assert_eq!(after(&mut nursery, 0, 0).1, Moving, "what is not so any more is forgotten");
         nursery.end_full_cycle(false);
-        assert_eq!(nursery.promotion(), Moving);
-        // And what was not the case in between holds for one.
-        assert_eq!((after(&mut nursery, most, 0).1, after(&mut nursery, most, 0).1), (InPlace, AtBirth));
-        nursery.end_full_cycle(false);
-        assert_eq!(nursery.promotion(), InPlace);
+        assert_eq!((nursery.promotion(), nursery.is_measured_after(false)), (Moving, true));
+        assert_eq!(after(&mut nursery, most, 0).1, InPlace);
+        measure_after(&mut nursery, 1);
     }
 
     #[test]

@@ -23,9 +23,9 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    /// The regions of an empty heap; `arms` tells whether survivors ask to be logged.
-    pub(super) fn new(block_bytes: u32, arms: bool) -> Regions {
-        Regions { marking: Marking::new(block_bytes, arms), is_open: false, rooted: false, fragmented: false }
+    /// The regions of an empty heap.
+    pub(super) fn new(block_bytes: u32) -> Regions {
+        Regions { marking: Marking::new(block_bytes), is_open: false, rooted: false, fragmented: false }
     }
 
     /// Makes the tables cover a heap of `bytes` bytes.
@@ -33,9 +33,9 @@ impl Regions {
         self.marking.cover(bytes, source)
     }
 
-    /// Begins a full cycle.
-    pub(super) fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request) {
-        self.marking.begin(TraceKind::Full);
+    /// Begins a full cycle; `arms` tells whether survivors ask to be logged.
+    pub(super) fn begin(&mut self, parts: &mut HeapParts<'_>, request: Request, arms: bool) {
+        self.marking.begin(TraceKind::Full { arms });
         (self.is_open, self.rooted) = (true, false);
         // A cycle that was given up may have left tags behind.
         clear_tags(parts.blocks);

@@ -26,6 +26,8 @@ pub struct Marker<'a> {
     source: Flag,
     is_minor: bool,
     in_place: bool,
+    /// Whether the LOG bit is set of what is scanned and has references.
+    pub(super) arms: bool,
     /// Bytes of blocks and large runs in use: the bound of what may be found alive.
     pub(super) used_bytes: u64,
     /// Why an object could not be moved.
@@ -43,9 +45,9 @@ impl<'a> Marker<'a> {
         marking: &'a mut Marking,
     ) -> Marker<'a> {
         let used_bytes = u64::from(blocks.used_bytes());
-        let (source, is_minor, in_place) = match marking.kind() {
-            TraceKind::Full => (Flag::Tag, false, false),
-            TraceKind::Minor { in_place } => (Flag::Young, true, in_place),
+        let (source, is_minor, in_place, arms) = match marking.kind() {
+            TraceKind::Full { arms } => (Flag::Tag, false, false, arms),
+            TraceKind::Minor { in_place } => (Flag::Young, true, in_place, true),
         };
         Marker {
             bytes,
@@ -55,6 +57,7 @@ impl<'a> Marker<'a> {
             source,
             is_minor,
             in_place,
+            arms,
             used_bytes,
             failure: None,
             recent: RecentType::default(),
@@ -181,7 +184,7 @@ impl<'a> Marker<'a> {
 
     /// The loop over objects that stay where they lie, of a full trace.
     pub(super) fn in_place(&mut self) -> InPlace<'_> {
-        let Marking { marked, work, report, arms, .. } = &mut *self.marking;
+        let Marking { marked, work, report, .. } = &mut *self.marking;
         InPlace {
             bytes: self.bytes,
             types: self.types,
@@ -190,7 +193,7 @@ impl<'a> Marker<'a> {
             work,
             live_bytes: &mut report.live_bytes,
             used_bytes: self.used_bytes,
-            arms: *arms,
+            arms: self.arms,
         }
     }
 

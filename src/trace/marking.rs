@@ -15,8 +15,12 @@ use crate::space::{BitTable, BlockTable, LineTable, Room, Window};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TraceKind {
     /// All: objects in tagged blocks are evacuated.
-    Full,
-    /// Those in young blocks and young large objects, which become old: evacuated, or where they lie.
+    Full {
+        /// Whether the LOG bit is set of what survives and has references.
+        arms: bool,
+    },
+    /// Those in young blocks and young large objects, which become old: evacuated, or where they lie. Sets the LOG bit of
+    /// what survives and has references.
     Minor {
         /// Whether nothing is evacuated.
         in_place: bool,
@@ -27,8 +31,6 @@ pub enum TraceKind {
 #[derive(Debug)]
 pub struct Marking {
     pub(super) kind: TraceKind,
-    /// Whether the LOG bit is set of what was scanned and has references.
-    pub(super) arms: bool,
     pub(super) marked: BitTable,
     pub(super) work: WorkList,
     pub(super) room: Room,
@@ -59,13 +61,11 @@ pub struct Marked {
 }
 
 impl Marking {
-    /// A marking of an empty heap whose blocks have `block_bytes` bytes. `arms` tells whether the LOG bit is set of
-    /// what survives and has references.
+    /// A marking of an empty heap whose blocks have `block_bytes` bytes.
     #[must_use]
-    pub fn new(block_bytes: u32, arms: bool) -> Marking {
+    pub fn new(block_bytes: u32) -> Marking {
         Marking {
-            kind: TraceKind::Full,
-            arms,
+            kind: TraceKind::Full { arms: false },
             marked: BitTable::new(),
             work: WorkList::new(),
             room: Room::new(block_bytes),
@@ -90,7 +90,7 @@ impl Marking {
     /// Begins a trace. A full one forgets what is known of the heap; a minor one scans what was remembered.
     pub fn begin(&mut self, kind: TraceKind) {
         self.kind = kind;
-        if kind == TraceKind::Full {
+        if matches!(kind, TraceKind::Full { .. }) {
             self.marked.clear();
             self.work.clear();
             self.next_lines.clear();
@@ -103,7 +103,7 @@ impl Marking {
     /// Ends a trace that is done and tells what it found. After a full one, lines without live objects are free.
     pub fn finish(&mut self) -> Marked {
         self.give_up_destination();
-        if self.kind == TraceKind::Full {
+        if matches!(self.kind, TraceKind::Full { .. }) {
             self.next_lines.occupy_marked(&self.marked);
             self.room.swap_lines(&mut self.next_lines);
             self.report.scanned_bytes = self.report.live_bytes;

@@ -67,7 +67,7 @@ impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
         } else {
             self.0.admit(at, size)?;
         }
-        if has_refs && self.0.marking.arms {
+        if has_refs && self.0.arms {
             arm(self.0.bytes, at, header);
         }
         Ok(())
