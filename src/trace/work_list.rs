@@ -195,7 +195,9 @@ impl WorkList {
         while self.has_listed() && self.ends.has_room() {
             match self.pop_listed() {
                 Some(task) if task.is_whole() => self.ends.push(&mut self.ring, task.object, bytes),
-                part => return part,
+                Some(part) => return Some(part),
+                // The last grey object was taken before.
+                None => break,
             }
         }
         self.ends.pop(&self.ring).map(Task::whole)
@@ -247,17 +249,20 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_the_list_is_full() {
-        let mut list = WorkList::new();
+        let (mut list, heap) = (WorkList::new(), [0; 4096]);
         list.cover(1 << 20, &TableSource::default()).unwrap();
         let count = 100_000_u32;
-        for object in 1..=count {
-            list.push(object * 8);
+        let pops: [fn(&mut WorkList, &[u8]) -> Option<Task>; 2] = [|list, _| list.pop(), WorkList::pop_fetched];
+        for pop in pops {
+            for object in 1..=count {
+                list.push(object * 8);
+            }
+            assert!(!list.push_part(Task::after(8, 5)));
+            let mut seen: Vec<_> = core::iter::from_fn(|| pop(&mut list, &heap)).map(|task| task.object).collect();
+            assert!(list.is_empty());
+            seen.sort_unstable();
+            assert!(seen.iter().copied().eq((1..=count).map(|object| object * 8)));
         }
-        assert!(!list.push_part(Task::after(8, 5)));
-        let mut seen: Vec<_> = core::iter::from_fn(|| list.pop()).map(|task| task.object).collect();
-        assert!(list.is_empty());
-        seen.sort_unstable();
-        assert!(seen.iter().copied().eq((1..=count).map(|object| object * 8)));
     }
 
     #[test]
