@@ -252,13 +252,14 @@ mod tests {
         let (mut list, heap) = (WorkList::new(), [0; 4096]);
         list.cover(1 << 20, &TableSource::default()).unwrap();
         let count = 100_000_u32;
-        let pops: [fn(&mut WorkList, &[u8]) -> Option<Task>; 2] = [|list, _| list.pop(), WorkList::pop_fetched];
-        for pop in pops {
+        for fetched in [false, true] {
             for object in 1..=count {
                 list.push(object * 8);
             }
             assert!(!list.push_part(Task::after(8, 5)));
-            let mut seen: Vec<_> = core::iter::from_fn(|| pop(&mut list, &heap)).map(|task| task.object).collect();
+            let mut seen: Vec<_> = core::iter::from_fn(|| if fetched { list.pop_fetched(&heap) } else { list.pop() })
+                .map(|task| task.object)
+                .collect();
             assert!(list.is_empty());
             seen.sort_unstable();
             assert!(seen.iter().copied().eq((1..=count).map(|object| object * 8)));
