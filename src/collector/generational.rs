@@ -9,6 +9,8 @@
 //! While nearly all new objects survive they are born old, in free lines between others. Such objects do not ask to be
 //! logged before a full cycle has found them; so nothing is young until then, and there are no minor cycles.
 
+use core::ops::Range;
+
 use super::nursery::{Nursery, Promotion};
 use super::region::Regions;
 use super::{Audit, Collector, CollectorTraits, Cycle, CycleKind, CyclePhase, HeapParts, Reason, RefillError, Request};
@@ -16,7 +18,7 @@ use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::VMGcRef;
-use crate::space::{BlockTable, GRANULE_BYTES, LargeRun, TableList, Window};
+use crate::space::{BlockTable, GRANULE_BYTES, LargeRun, LineTable, TableList, Window};
 use crate::trace::{Budget, Marker, Progress, TraceKind};
 
 pub(super) const TRAITS: CollectorTraits = CollectorTraits {
@@ -37,8 +39,8 @@ pub struct Generational {
     /// Made when the heap's block size is known.
     regions: Option<Regions>,
     nursery: Nursery,
-    /// Starts of young blocks.
-    young: TableList<1>,
+    /// Runs of young blocks, by where the first starts and the last ends.
+    young: TableList<2>,
     /// Starts of young large objects.
     young_large: TableList<1>,
     /// A piece of a young block that was handed out and came back.
@@ -119,15 +121,8 @@ impl Generational {
         report.add_minor(&marked, self.old_bytes);
         report.end_phase(CyclePhase::Minor);
         self.old_bytes = report.live_bytes;
-        for [start] in self.young.iter() {
-            let lines = marking.room().lines();
-            match parts.blocks.block_at(start) {
-                Some(block) if lines.occupied(start) > 0 => {
-                    parts.blocks.set_young(start, false);
-                    parts.poison_free_lines(block, lines);
-                }
-                _ => parts.release_block(start),
-            }
+        for [start, end] in self.young.iter() {
+            end_youth(parts, marking.room().lines(), start..end);
         }
         for [start] in self.young_large.iter() {
             if parts.blocks.granule_at(start).is_tagged() {
@@ -142,6 +137,23 @@ impl Generational {
         self.nursery.adapt(report);
         self.nursery.restart(parts.blocks);
         Ok(())
+    }
+}
+
+/// Makes the young blocks of `run` old, or frees them where no line holds a survivor: all at once, if none did.
+fn end_youth(parts: &mut HeapParts<'_>, lines: &LineTable, run: Range<u32>) {
+    if !lines.is_any_occupied(run.clone()) {
+        return parts.release_blocks(run);
+    }
+    let mut start = run.start;
+    while let Some(block) = parts.blocks.block_at(start).filter(|_| start < run.end) {
+        if lines.occupied(start) > 0 {
+            parts.blocks.set_young(start, false);
+            parts.poison_free_lines(block, lines);
+        } else {
+            parts.release_blocks(block.start..block.end);
+        }
+        start = block.end;
     }
 }
 
@@ -162,10 +174,10 @@ impl Collector for Generational {
         }
         self.direct.grow(DIRECT_MAX, DIRECT_MAX, source)?;
         let regions = self.regions.get_or_insert_with(|| Regions::new(blocks.block_bytes()));
-        for (list, unit) in [(&mut self.young, blocks.block_bytes()), (&mut self.young_large, GRANULE_BYTES)] {
-            let units = |bytes: u32| (bytes / unit) as usize;
-            list.grow(units(bytes), units(source.heap_limit_bytes()), source)?;
-        }
+        let count = |bytes: u32, unit: u32| (bytes / unit) as usize;
+        let (limit, block_bytes) = (source.heap_limit_bytes(), blocks.block_bytes());
+        self.young.grow(count(bytes, block_bytes), count(limit, block_bytes), source)?;
+        self.young_large.grow(count(bytes, GRANULE_BYTES), count(limit, GRANULE_BYTES), source)?;
         regions.cover(bytes, source)
     }
 
@@ -197,8 +209,13 @@ impl Collector for Generational {
         }
         if let Some(block) = parts.blocks.take_block() {
             parts.blocks.set_young(block.start, true);
-            let noted = self.young.push([block.start]);
-            debug_assert!(noted, "`cover` made room for all blocks");
+            match self.young.last() {
+                Some([start, end]) if end == block.start => self.young.replace_last([start, block.end]),
+                _ => {
+                    let noted = self.young.push([block.start, block.end]);
+                    debug_assert!(noted, "`cover` made room for all blocks");
+                }
+            }
             self.nursery.take(block_bytes);
             self.asked_growth = false;
             return Ok(Window { cursor: block.start, limit: block.end });

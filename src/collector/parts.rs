@@ -1,5 +1,7 @@
 //! What a heap lends to its collector.
 
+use core::ops::Range;
+
 use crate::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind};
 use crate::memory::{Growth, LocalMemory, ResourceKind, TableSource};
 use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
@@ -82,8 +84,15 @@ impl HeapParts<'_> {
     /// Gives up a block, poisoned if the heap asks for that.
     pub fn release_block(&mut self, start: u32) {
         if let Some(block) = self.blocks.block_at(start) {
-            self.poison(block.start, block.end);
-            self.blocks.release_block(start);
+            self.release_blocks(block.start..block.end);
+        }
+    }
+
+    /// Gives up blocks that lie one behind the other, as [`HeapParts::release_block`] does one. Does nothing if there is
+    /// anything else in `run`.
+    pub fn release_blocks(&mut self, run: Range<u32>) {
+        if self.blocks.release_blocks(run.clone()) {
+            self.poison(run.start, run.end);
         }
     }
 

@@ -110,6 +110,13 @@ impl LineTable {
         self.block_bits(start).count_ones()
     }
 
+    /// Whether any line of the blocks in `run` holds something.
+    #[must_use]
+    pub fn is_any_occupied(&self, run: Range<u32>) -> bool {
+        let places = self.place_of(run.start).start..run.end.div_ceil(1 << BYTE_SHIFT) as usize;
+        self.bits.elements().get(places).into_iter().flatten().fold(0, |any, [bits]| any | bits) != 0
+    }
+
     /// The lines of the block that `offset` lies in, the first one's lowest; none of a block that is not covered.
     #[inline]
     fn block_bits(&self, offset: u32) -> u128 {

@@ -285,15 +285,31 @@ impl BlockTable {
 
     /// Gives up the block that `offset` lies in. Does nothing if there is none.
     pub fn release_block(&mut self, offset: u32) {
-        if self.granule_at(offset).is_block() {
-            let place = granule_of(offset) / self.block_granules;
-            self.tagged_blocks -= usize::from(self.granule_at(offset).is_tagged());
-            self.set(self.granules_of(place), Granule::freed);
-            self.lowest_free = self.lowest_free.min(place);
-            self.note_free((place + 1) * self.block_granules);
-            self.free_blocks += 1;
-            self.used_blocks -= 1;
+        if let Some(block) = self.block_at(offset) {
+            self.release_blocks(block.start..block.end);
         }
+    }
+
+    /// Gives up all blocks that `run` touches, and tells whether it did: not if it touches anything else.
+    pub fn release_blocks(&mut self, run: Range<u32>) -> bool {
+        let places = (run.start / self.block_bytes()) as usize..run.end.div_ceil(self.block_bytes()) as usize;
+        let granules = places.start * self.block_granules..places.end * self.block_granules;
+        let Some(states) = self.states().get(granules.clone()).filter(|states| !states.is_empty()) else {
+            return false;
+        };
+        if !all(states, Granule::is_block) {
+            return false;
+        }
+        if self.tagged_blocks > 0 {
+            let tagged = states.iter().filter(|&&bits| Granule::from_bits(bits).is_tagged()).count();
+            self.tagged_blocks -= tagged / self.block_granules;
+        }
+        self.note_free(granules.end);
+        self.set(granules, Granule::freed);
+        self.lowest_free = self.lowest_free.min(places.start);
+        self.free_blocks += places.len();
+        self.used_blocks -= places.len();
+        true
     }
 
     /// Takes the highest free run of granules for a large object of `bytes` bytes. Granule 0 is never part of one.
@@ -384,10 +400,7 @@ impl BlockTable {
     }
 
     fn is_free_place(&self, place: usize) -> bool {
-        let states = self.states();
-        states
-            .get(self.granules_of(place))
-            .is_some_and(|run| run.iter().all(|&bits| Granule::from_bits(bits).is_free()))
+        self.states().get(self.granules_of(place)).is_some_and(|states| all(states, Granule::is_free))
     }
 
     /// How many of the block places that `granules` touches are wholly free.
@@ -396,12 +409,27 @@ impl BlockTable {
         places.filter(|&place| self.is_free_place(place)).count()
     }
 
-    fn set(&mut self, granules: Range<usize>, update: impl Fn(Granule) -> Granule) {
+    fn set(&mut self, granules: Range<usize>, update: impl Fn(Granule) -> Granule + Copy) {
         let granules = granules.start..granules.end.min(self.committed);
-        for bits in self.states.bytes_mut().get_mut(granules).unwrap_or_default() {
-            *bits = update(Granule::from_bits(*bits)).bits();
+        let states = self.states.bytes_mut().get_mut(granules).unwrap_or_default();
+        let update = |bits| update(Granule::from_bits(bits)).bits();
+        // Those of a block at once.
+        let (chunks, rest) = states.as_chunks_mut::<{ Self::BLOCK_GRANULES }>();
+        for chunk in chunks {
+            *chunk = chunk.map(update);
+        }
+        for bits in rest {
+            *bits = update(*bits);
         }
     }
+}
+
+/// Whether something is so of all `states`. Looks at those of a block at once, not at one after the other.
+#[inline]
+fn all(states: &[u8], is_so: impl Fn(Granule) -> bool + Copy) -> bool {
+    let all = |states: &[u8]| states.iter().fold(true, |all, &bits| all & is_so(Granule::from_bits(bits)));
+    let (chunks, rest) = states.as_chunks::<{ BlockTable::BLOCK_GRANULES }>();
+    chunks.iter().all(|chunk| all(chunk)) && all(rest)
 }
 
 /// The states of a heap's granules, to be looked up by offset.

@@ -176,6 +176,7 @@ enum Op {
     TakeBlock { count: u32 },
     TakeLarge { bytes: u64 },
     Release { at: u16, inside: u32 },
+    ReleaseBlocks { at: u16, length: u32 },
     Tag { at: u16, tag: bool },
     Zero { at: u16, length: u32 },
     Dirty { at: u16, length: u32 },
@@ -190,7 +191,8 @@ fn op(numbers: &mut Numbers) -> Op {
         6..8 => Op::TakeLarge { bytes: numbers.below(40_000).into() },
         8 => Op::TakeLarge { bytes: numbers.below(400_000).into() },
         9 => Op::TakeLarge { bytes: numbers.next() },
-        10..18 => Op::Release { at: at(numbers), inside: numbers.below(GRANULE_BYTES) },
+        10..17 => Op::Release { at: at(numbers), inside: numbers.below(GRANULE_BYTES) },
+        17 => Op::ReleaseBlocks { at: at(numbers), length: numbers.below(100_000) },
         18..20 => Op::Tag { at: at(numbers), tag: numbers.one_in(2) },
         20 => Op::Zero { at: at(numbers), length: numbers.below(50_000) },
         _ => Op::Dirty { at: at(numbers), length: numbers.below(50_000) },
@@ -236,6 +238,18 @@ fn apply(op: &Op, table: &mut BlockTable, model: &mut Model) {
                 table.release_large(bytes(extent.start));
             }
             model.set(extent, Use::Free);
+        }
+        Op::ReleaseBlocks { at, length } => {
+            let range = range(model, at, length);
+            let [first, end] =
+                [range.start, range.end.next_multiple_of(bytes(model.block))].map(|at| at / GRANULE_BYTES);
+            let granules = first as usize / model.block * model.block..end as usize;
+            let touched = model.granules.get(granules.clone()).unwrap_or_default();
+            let are_blocks = !touched.is_empty() && touched.iter().all(|granule| granule.used == Use::Block);
+            assert_eq!(table.release_blocks(range), are_blocks);
+            if are_blocks {
+                model.set(granules, Use::Free);
+            }
         }
         Op::Tag { at, tag } => {
             let at = granule(model, at);
