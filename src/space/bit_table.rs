@@ -33,9 +33,7 @@ impl BitTable {
     #[inline]
     #[must_use]
     pub fn get(&self, offset: u32) -> bool {
-        let bit = offset >> BYTES_SHIFT;
-        let word = self.words.elements().get((bit / u64::BITS) as usize);
-        word.is_some_and(|&word| u64::from_le_bytes(word) >> (bit % u64::BITS) & 1 != 0)
+        get(self.words.elements(), offset)
     }
 
     /// Sets the bit of `offset` and tells whether it was clear. Beyond the table nothing is set.
@@ -86,6 +84,13 @@ impl BitTable {
     }
 }
 
+#[inline(always)]
+fn get(words: &[[u8; 8]], offset: u32) -> bool {
+    let bit = offset >> BYTES_SHIFT;
+    let word = words.get((bit / u64::BITS) as usize);
+    word.is_some_and(|&word| u64::from_le_bytes(word) >> (bit % u64::BITS) & 1 != 0)
+}
+
 /// The bits of a table, to be set by offset.
 #[derive(Debug)]
 pub struct BitViewMut<'a> {
@@ -93,6 +98,13 @@ pub struct BitViewMut<'a> {
 }
 
 impl BitViewMut<'_> {
+    /// As [`BitTable::get`].
+    #[inline(always)]
+    #[must_use]
+    pub fn get(&self, offset: u32) -> bool {
+        get(self.words, offset)
+    }
+
     /// As [`BitTable::set`].
     #[inline(always)]
     pub fn set(&mut self, offset: u32) -> bool {

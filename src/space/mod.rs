@@ -33,7 +33,7 @@ pub use granule::{Flag, GRANULE_BYTES, GRANULE_SHIFT, Granule};
 pub use line_table::{LINE_BYTES, LineTable, lies_in_line};
 pub use room::Room;
 pub use table::Table;
-pub use table_list::TableList;
+pub use table_list::{Stack, TableList};
 pub use window::Window;
 
 /// The first bytes of the heap, which are never handed out so that offset 0 can be null.

@@ -88,8 +88,9 @@ impl<const N: usize> TableList<N> {
     #[inline]
     #[must_use]
     pub fn push(&mut self, entry: [u32; N]) -> bool {
-        if self.len < self.capacity && self.store(self.len, entry) {
-            self.len += 1;
+        let mut stack = self.stack();
+        if stack.push(entry) {
+            self.len = stack.len;
             return true;
         }
         self.push_further(entry)
@@ -98,9 +99,25 @@ impl<const N: usize> TableList<N> {
     /// Takes the last entry away.
     #[inline]
     pub fn pop(&mut self) -> Option<[u32; N]> {
-        let last = self.last()?;
-        self.len -= 1;
+        let mut stack = self.stack();
+        let last = stack.pop()?;
+        self.len = stack.len;
         Some(last)
+    }
+
+    /// The entries, for a loop that adds and takes many and has their number in a register. It ends with
+    /// [`TableList::set_len`], or nothing is changed.
+    #[inline(always)]
+    pub fn stack(&mut self) -> Stack<'_, N> {
+        let places = self.numbers.elements_mut().as_chunks_mut().0;
+        let count = places.len().min(self.capacity);
+        Stack { places: places.get_mut(..count).unwrap_or_default(), len: self.len }
+    }
+
+    /// Says how many entries there are after a [`Stack`] was used.
+    #[inline]
+    pub fn set_len(&mut self, len: usize) {
+        self.len = len.min(self.capacity);
     }
 
     /// The entry that was added last.
@@ -157,6 +174,53 @@ impl<const N: usize> TableList<N> {
     fn store(&mut self, index: usize, entry: [u32; N]) -> bool {
         let place = self.numbers.elements_mut().as_chunks_mut().0.get_mut(index);
         place.map(|place| *place = entry.map(u32::to_le_bytes)).is_some()
+    }
+}
+
+/// A list's entries, lent: see [`TableList::stack`].
+#[derive(Debug)]
+pub struct Stack<'a, const N: usize> {
+    places: &'a mut [[[u8; 4]; N]],
+    len: usize,
+}
+
+impl<const N: usize> Stack<'_, N> {
+    /// How many entries there are.
+    #[inline(always)]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether there is a place for another one. The list may get more of them where a stack cannot.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.len < self.places.len()
+    }
+
+    /// Adds an entry, if there is a place for it; tells whether there was.
+    #[inline(always)]
+    pub fn push(&mut self, entry: [u32; N]) -> bool {
+        let place = self.places.get_mut(self.len);
+        self.len += usize::from(place.is_some());
+        place.map(|place| *place = entry.map(u32::to_le_bytes)).is_some()
+    }
+
+    /// Takes the last entry away.
+    #[inline(always)]
+    pub fn pop(&mut self) -> Option<[u32; N]> {
+        let last = self.len.checked_sub(1)?;
+        let entry = self.places.get(last)?.map(u32::from_le_bytes);
+        self.len = last;
+        Some(entry)
     }
 }
 

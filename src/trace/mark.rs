@@ -4,6 +4,7 @@
 //! than the blocks and large runs in use, or they overlap and that is `Corruption`; so do those of remembered objects.
 
 use super::in_place::{InPlace, Reached, check_total, reach_in_place};
+use super::moving::Moving;
 use super::pass::Pass;
 use super::relocate::{check_fits_block, check_fits_run, forwarded, move_object};
 use super::scan::Scan;
@@ -13,7 +14,7 @@ use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tra
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, RecentType, SmallObject, TypeTable};
-use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, LINE_BYTES, lies_in_line};
+use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, GranuleView, LINE_BYTES, lies_in_line};
 
 /// A trace at work on a heap.
 #[derive(Debug)]
@@ -197,6 +198,26 @@ impl<'a> Marker<'a> {
         }
     }
 
+    /// The loop over small objects that are moved, of a minor trace; `None` once any is left where it lies.
+    pub(super) fn moving(&mut self) -> Option<Moving<'_>> {
+        let Marking { marked, work, destination, report, left_in_place, .. } = &mut *self.marking;
+        if self.in_place || *left_in_place {
+            return None;
+        }
+        Some(Moving {
+            bytes: self.bytes,
+            types: self.types,
+            granules: self.blocks.view(),
+            block_bytes: self.blocks.block_bytes(),
+            marked: marked.view_mut(),
+            work,
+            destination,
+            report,
+            recent: &mut self.recent,
+            used_bytes: self.used_bytes,
+        })
+    }
+
     /// Where an object is after it was moved, or left where it lies.
     #[inline(always)]
     fn moved(&mut self, raw: u32, state: Granule) -> Result<u32, Corruption> {
@@ -316,13 +337,18 @@ impl<'a> Marker<'a> {
     /// One hop: a forwarding word leads to a marked object in a block that nothing is moved out of.
     #[inline]
     fn forwarding_target(&self, target: u32, at: u32) -> Result<u32, Corruption> {
-        let state = self.blocks.granule_at(target);
-        if state.is_block() && !state.has(self.source) && target & 7 == 0 && self.marking.marked.get(target) {
+        if is_forwarding_target(self.blocks.view(), self.source, target) && self.marking.marked.get(target) {
             Ok(target)
         } else {
             Err(Corruption::new(CorruptionKind::BadForwarding, at))
         }
     }
+}
+
+/// Whether what moved out of blocks with the flag `source` may lie at `target`, if it is marked there.
+#[inline(always)]
+pub(super) fn is_forwarding_target(granules: GranuleView<'_>, source: Flag, target: u32) -> bool {
+    granules.at(target).is_block_without(source) && target.is_multiple_of(object::OBJECT_ALIGN)
 }
 
 /// What roots lead to is marked, and roots to what moved are updated.

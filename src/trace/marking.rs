@@ -37,7 +37,7 @@ pub struct Marking {
     /// The lines of live objects as far as a full trace knows them.
     pub(super) next_lines: LineTable,
     /// Room for objects that move.
-    destination: Window,
+    pub(super) destination: Window,
     /// Whether an object was left where it lies in a block that objects are moved out of.
     pub(super) left_in_place: bool,
     pub(super) report: Marked,

@@ -12,6 +12,7 @@ mod evacuate;
 mod in_place;
 mod mark;
 mod marking;
+mod moving;
 mod pass;
 mod relocate;
 mod roots;

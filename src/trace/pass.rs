@@ -41,6 +41,13 @@ impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
     #[inline(always)]
     fn next(&mut self, left: &mut u64) -> Result<Option<Task>, Corruption> {
         if MINOR {
+            while let Some(moving) = self.0.moving() {
+                match moving.scan()? {
+                    Stop::Done => break,
+                    Stop::Task(task) => return Ok(Some(task)),
+                    Stop::Words(at, bits) => *left = left.saturating_sub(self.scan_words(at, bits)?),
+                }
+            }
             return Ok(self.work().pop());
         }
         while *left > 0 {
@@ -59,11 +66,7 @@ impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
         if MINOR {
             let Marker { marking, used_bytes, .. } = &mut *self.0;
             marking.report.scanned_bytes += u64::from(size);
-            // What lives was accounted for when it was moved; the rest is what was remembered, and what a marking that
-            // was given up had queued: old objects, each once.
-            if marking.report.scanned_bytes > 3 * *used_bytes {
-                return Err(Corruption::new(CorruptionKind::Overlap, at));
-            }
+            check_scanned(marking.report.scanned_bytes, *used_bytes, at)?;
         } else {
             self.0.admit(at, size)?;
         }
@@ -83,4 +86,15 @@ impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
         }
         Ok(())
     }
+}
+
+/// Checks that a minor trace scanned no more than there can be, an object at `at` the last of it: what lives was accounted
+/// for when it was moved; the rest is what was remembered, and what a marking that was given up had queued: old objects,
+/// each once.
+#[inline]
+pub(super) fn check_scanned(scanned_bytes: u64, used_bytes: u64, at: u32) -> Result<(), Corruption> {
+    if scanned_bytes > 3 * used_bytes {
+        return Err(Corruption::new(CorruptionKind::Overlap, at));
+    }
+    Ok(())
 }

@@ -8,11 +8,16 @@ use crate::space::BlockTable;
 /// Small objects are at most an eighth of a block and lie in one block.
 #[inline]
 pub(super) fn check_fits_block(blocks: &BlockTable, at: u32, size: u32) -> Result<(), Corruption> {
-    let block_mask = blocks.block_bytes() - 1;
-    if size > blocks.small_bytes_max() || (at & block_mask) + size > block_mask + 1 {
+    if size > blocks.small_bytes_max() || !fits_block(blocks.block_bytes(), at, size) {
         return Err(Corruption::new(CorruptionKind::BadSize, at));
     }
     Ok(())
+}
+
+/// Whether `size` bytes at `at`, no more than a block has, lie in one block.
+#[inline(always)]
+pub(super) fn fits_block(block_bytes: u32, at: u32, size: u32) -> bool {
+    (at & (block_bytes - 1)) + size <= block_bytes
 }
 
 /// Large objects lie at the start of their run.
@@ -42,20 +47,34 @@ pub(super) fn forwarded(bytes: &[u8], at: u32) -> Option<u32> {
 /// the one and took the other.
 #[inline]
 pub(super) fn move_object(bytes: &mut [u8], from: u32, to: u32, size: u32) {
-    let (start, target) = (from as usize, to as usize);
-    if size < 64 {
-        let copied = copy_small(bytes, start, target, size);
-        debug_assert!(copied.is_some(), "both places are inside the heap");
+    if size < SMALL_MOVE_BYTES {
+        let moved = move_small(bytes, from, to, size);
+        debug_assert!(moved.is_some(), "both places are inside the heap");
     } else {
-        copy_within(bytes, start..start + size as usize, target);
+        copy_within(bytes, from as usize..(from + size) as usize, to as usize);
+        let stored = leave_forwarding(bytes, from, to);
+        debug_assert!(stored.is_some(), "decode found the object inside the heap");
     }
-    let stored = object::store_u32(bytes, start, VMGcHeader::forwarding(to).bits());
-    debug_assert!(stored.is_some(), "decode found the object inside the heap");
 }
+
+/// The same for less than [`SMALL_MOVE_BYTES`] bytes; `None` if a place is not inside the heap.
+#[inline(always)]
+pub(super) fn move_small(bytes: &mut [u8], from: u32, to: u32, size: u32) -> Option<()> {
+    copy_small(bytes, from as usize, to as usize, size)?;
+    leave_forwarding(bytes, from, to)
+}
+
+#[inline(always)]
+fn leave_forwarding(bytes: &mut [u8], from: u32, to: u32) -> Option<()> {
+    object::store_u32(bytes, from as usize, VMGcHeader::forwarding(to).bits())
+}
+
+/// Objects below so many bytes are moved through registers.
+pub(super) const SMALL_MOVE_BYTES: u32 = 64;
 
 /// Copies less than 64 bytes, a multiple of 8, through registers: most objects are so small that a call of `memmove` takes
 /// longer. As numbers, or the compiler makes that call of it.
-#[inline]
+#[inline(always)]
 fn copy_small(bytes: &mut [u8], mut from: usize, mut to: usize, size: u32) -> Option<()> {
     if size & 32 != 0 {
         let [low, high] = [from, from + 16].map(|at| object::load(bytes, at).map(u128::from_le_bytes));

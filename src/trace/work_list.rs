@@ -3,7 +3,7 @@
 use crate::error::OutOfMemory;
 use crate::memory::{TableSource, prefetch};
 use crate::object;
-use crate::space::{BitTable, TableList};
+use crate::space::{BitTable, Stack, TableList};
 
 /// Objects that the list holds before the grey bitmap takes the rest.
 const LIST_MAX: usize = 32 << 10;
@@ -46,6 +46,16 @@ impl Task {
     pub(super) fn words(object: u32, bits: u64) -> Option<Task> {
         let bits = u32::try_from(bits).ok().filter(|bits| bits & Self::WORDS == 0)?;
         Some(Task { object, rest: bits | Self::WORDS })
+    }
+
+    #[inline(always)]
+    fn from_entry([object, rest]: [u32; 2]) -> Task {
+        Task { object, rest }
+    }
+
+    #[inline(always)]
+    fn to_entry(self) -> [u32; 2] {
+        [self.object, self.rest]
     }
 
     /// Whether all of the object is to be scanned.
@@ -107,6 +117,32 @@ impl RingEnds {
         let object = ring.get(self.first % RING_PLACES).copied();
         self.first = self.first.wrapping_add(1);
         object
+    }
+}
+
+/// The tasks of a list, lent out to a loop.
+pub(super) struct Tasks<'w>(Stack<'w, 2>);
+
+impl Tasks<'_> {
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
+    /// Adds a task, if there is room.
+    #[inline(always)]
+    pub(super) fn push(&mut self, task: Task) -> bool {
+        self.0.push(task.to_entry())
+    }
+
+    #[inline(always)]
+    pub(super) fn pop(&mut self) -> Option<Task> {
+        self.0.pop().map(Task::from_entry)
     }
 }
 
@@ -179,8 +215,8 @@ impl WorkList {
 
     /// Adds a task, of which the grey bitmap could not say what is done; `false` if the list has no room for it.
     #[inline]
-    pub(super) fn push_part(&mut self, Task { object, rest }: Task) -> bool {
-        self.tasks.push([object, rest])
+    pub(super) fn push_part(&mut self, task: Task) -> bool {
+        self.tasks.push(task.to_entry())
     }
 
     /// The task that was added last, roughly: children come behind their parents.
@@ -209,7 +245,19 @@ impl WorkList {
         (self.ring, self.ends)
     }
 
-    /// Takes back what was lent.
+    /// Lends out the list.
+    #[inline]
+    pub(super) fn tasks(&mut self) -> Tasks<'_> {
+        Tasks(self.tasks.stack())
+    }
+
+    /// Takes back the list, which has so many tasks now.
+    #[inline]
+    pub(super) fn set_tasks(&mut self, count: usize) {
+        self.tasks.set_len(count);
+    }
+
+    /// Takes back the ring.
     #[inline]
     pub(super) fn set_ring(&mut self, ring: Ring, ends: RingEnds) {
         (self.ring, self.ends) = (ring, ends);
@@ -218,7 +266,7 @@ impl WorkList {
     #[inline]
     pub(super) fn pop_listed(&mut self) -> Option<Task> {
         match self.tasks.pop() {
-            Some([object, rest]) => Some(Task { object, rest }),
+            Some(entry) => Some(Task::from_entry(entry)),
             None if self.grey_from == u32::MAX => None,
             None => self.pop_grey(),
         }
