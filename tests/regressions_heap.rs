@@ -1,11 +1,13 @@
 //! Bugs that were found in the heap and its collectors, each with a test that fails without its fix.
 
-use tumulus::collector::{BuiltinCollector, CycleKind};
+use tumulus::collector::BuiltinCollector::{Generational, MarkRegion, RefCount};
+use tumulus::collector::{BuiltinCollector, CycleKind, Pacer};
 use tumulus::error::OutOfMemoryKind;
 use tumulus::heap::GcHeap;
 use tumulus::root::{OwnedRoots, RootArray};
 use tumulus::space::BlockTable;
 use tumulus::testkit::fixture::Fixture;
+use tumulus::testkit::world::{BYTES, PAIR};
 use tumulus::testkit::{Settings, Tally};
 use tumulus::trace::{Budget, Progress, RootCategory, RootSource, RootVisitor};
 
@@ -136,4 +138,74 @@ fn blocks_that_were_held_can_be_taken_afterwards() {
     blocks.end_hold();
     let freed: Vec<_> = std::iter::from_fn(|| blocks.take_block()).map(|block| block.start).collect();
     assert_eq!(freed, [64 << 10, 96 << 10]);
+}
+
+/// What epochs freed was not taken off what a recount waits for: lists without cycles were recounted every 32 MiB of births.
+#[test]
+fn what_epochs_have_freed_is_no_reason_for_a_recount() {
+    let mut fixture = Fixture::new(RefCount.create(), &Settings::new(1 << 30));
+    for round in 0..20 {
+        fixture.push_list(200_000);
+        fixture.heap.collect_minor(&mut fixture.roots).expect("sound");
+        fixture.roots.clear();
+        fixture.heap.collect_minor(&mut fixture.roots).expect("sound");
+        let stats = fixture.heap.stats();
+        assert_eq!(stats.live_bytes, 0, "an epoch has freed it");
+        assert_eq!(stats.collections, stats.minor_collections, "recount in round {round}");
+    }
+}
+
+/// What the minor part of a full collection promoted was counted once more if the collection was given up and objects were
+/// born old from then on.
+#[test]
+fn what_a_collection_that_is_given_up_promoted_is_counted_once() {
+    for gives_up in [false, true] {
+        let mut fixture = Fixture::new(Generational.create(), &Settings::new(1 << 30));
+        fixture.roots.push(0);
+        let mut has_given_up = !gives_up;
+        let allocated = loop {
+            fixture.roots[0] = fixture.pair(3, fixture.roots[0]).expect("room");
+            let stats = fixture.heap.stats();
+            if stats.collections > stats.minor_collections {
+                break stats.allocated_bytes;
+            }
+            if !has_given_up && stats.allocated_bytes > 8_000_000 {
+                has_given_up = true;
+                let started = fixture.heap.start_collection(CycleKind::Full, &mut fixture.roots).expect("sound");
+                assert_eq!(started.expect("objects").step(Budget(0)).expect("sound"), Progress::More);
+            }
+        };
+        assert!(allocated >= Pacer::GROWN_MIN, "{gives_up}: {allocated} of {}", Pacer::GROWN_MIN);
+    }
+}
+
+/// The first line of a heap was not poisoned.
+#[test]
+fn all_free_lines_of_a_block_that_is_kept_are_poisoned() {
+    let mut kept = 0;
+    for collector in [MarkRegion, RefCount, Generational] {
+        let mut fixture = Fixture::new(collector.create(), &Settings::checked(64 << 20));
+        for _ in 0..60 {
+            fixture.roots = vec![fixture.structure(PAIR).expect("room")];
+        }
+        assert!((768..1024).contains(&fixture.roots[0]), "{collector}");
+        fixture.collect();
+        if fixture.roots[0] < 4096 {
+            kept += 1;
+            assert!(fixture.heap.bytes()[8..768].iter().all(|&byte| byte == 0xF8), "{collector}");
+        }
+    }
+    assert!(kept > 0, "some collector moves nothing");
+}
+
+/// A large object that was refused was told of a free run of its own size: granule 0 was part of it.
+#[test]
+fn what_is_refused_is_larger_than_the_largest_free_run() {
+    let settings = Settings { initial_bytes: 64 << 10, ..Settings::new(64 << 10) };
+    let mut fixture = Fixture::new(MarkRegion.create(), &settings);
+    let kept = fixture.array(BYTES, (8 << 10) - 8).expect("room");
+    fixture.roots.push(kept);
+    let error = fixture.array(BYTES, (56 << 10) - 8).expect_err("all but one granule");
+    let refused = error.out_of_memory().expect("no room");
+    assert!(refused.largest_free < refused.asked, "{refused:?}");
 }

@@ -37,9 +37,8 @@ impl<'a> Audit<'a> {
 /// No block or large object carries the collector's flag between cycles.
 pub(super) fn check_untagged(audit: &mut Audit<'_>) {
     let blocks = audit.blocks;
-    let mut next = blocks.next_used(0);
-    while let Some(start) = next {
+    let mut at = 0;
+    while let Some(start) = blocks.walk(&mut at) {
         audit.check(!blocks.granule_at(start).is_tagged(), "a block is still tagged after the cycle", start);
-        next = blocks.next_used(blocks.used_end(start));
     }
 }

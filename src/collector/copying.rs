@@ -142,11 +142,12 @@ impl Collector for Copying {
     /// The whole cycle is one step: an evacuation is never left open.
     fn step(&mut self, cycle: &mut Cycle<'_>, _budget: Budget) -> Result<Progress, Corruption> {
         let Cycle { parts, roots, weak, report } = cycle;
-        for_each_used(parts, |parts, start| {
+        let mut at = 0;
+        while let Some(start) = parts.blocks.walk(&mut at) {
             if parts.blocks.block_at(start).is_some() {
                 parts.blocks.set_tag(start, true);
             }
-        });
+        }
         let mut evacuator = Evacuator::new(
             parts.memory.bytes_mut(),
             parts.types,
@@ -161,14 +162,15 @@ impl Collector for Copying {
         **report = CycleReport { kind, steps, ..CycleReport::from_evacuation(&evacuator.finish()) };
         report.end_phase(CyclePhase::Copy);
 
-        for_each_used(parts, |parts, start| {
+        let mut at = 0;
+        while let Some(start) = parts.blocks.walk(&mut at) {
             match (parts.blocks.block_at(start).is_some(), parts.blocks.granule_at(start).is_tagged()) {
                 (true, true) => parts.release_block(start),
                 (true, false) => {}
                 (false, true) => parts.blocks.set_tag(start, false),
                 (false, false) => parts.release_large(start),
             }
-        });
+        }
         self.leftover = self.destinations.finish();
         self.object_bytes = report.copied_bytes;
         Ok(Progress::Done)
@@ -177,16 +179,6 @@ impl Collector for Copying {
     fn audit(&self, audit: &mut Audit<'_>) {
         audit.check(self.has_reserve(audit.blocks), "the copying collector lost its reserve", 0);
         check_untagged(audit);
-    }
-}
-
-/// Calls `visit` with the start of each block and each large object; it may release the one it is shown.
-fn for_each_used(parts: &mut HeapParts<'_>, mut visit: impl FnMut(&mut HeapParts<'_>, u32)) {
-    let mut next = parts.blocks.next_used(0);
-    while let Some(start) = next {
-        let end = parts.blocks.used_end(start);
-        visit(parts, start);
-        next = parts.blocks.next_used(end);
     }
 }
 

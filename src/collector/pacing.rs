@@ -5,7 +5,8 @@
 
 use super::nursery::Nursery;
 
-/// What decides when a full collection is due. None is before [`Pacer::GROWN_MIN`] bytes were added to the heap.
+/// What decides when a full collection is due. None is before [`Pacer::GROWN_MIN`] bytes were added to the heap, unless
+/// fewer are asked for.
 ///
 /// ```
 /// use tumulus::collector::{BuiltinCollector, Pacing};

@@ -5,7 +5,7 @@ use core::ops::Range;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory, OutOfMemoryKind};
 use crate::memory::{Growth, LocalMemory, ResourceKind, TableSource};
 use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
-use crate::space::{Block, BlockTable, GRANULE_BYTES, LineTable};
+use crate::space::{Block, BlockTable, GRANULE_BYTES, LINE_BYTES, LineTable};
 
 /// The parts of a heap that a collector works on, borrowed for one call.
 #[derive(Debug)]
@@ -118,7 +118,8 @@ impl HeapParts<'_> {
 
     /// Poisons the free lines of a block that is kept, if the heap asks for that.
     pub fn poison_free_lines(&mut self, block: Block, lines: &LineTable) {
-        let mut from = block.start;
+        // The first block's first line is free as others are, though no object begins at the start of it.
+        let mut from = block.start & !(LINE_BYTES - 1);
         while self.poison
             && let Some(run) = lines.free_run(block, from, 1)
         {

@@ -110,7 +110,7 @@ impl RefCount {
         let mut counter = Counter::new(parts.memory.bytes_mut(), parts.types, parts.blocks, counting);
         roots.visit_roots(&mut counter)?;
         counter.count_cards()?;
-        while counter.drain(Budget::UNLIMITED)? == Progress::More {}
+        counter.drain()?;
         counter.expire()?;
         while counter.settle(*weak, Budget::UNLIMITED)? == Progress::More {}
         let counted = *counting.report();
@@ -150,12 +150,11 @@ impl RefCount {
         report.live_bytes = counted.born_bytes;
         report.roots = counted.roots;
         report.end_phase(CyclePhase::Recount);
-        let mut next = parts.blocks.next_used(0);
-        while let Some(start) = next {
+        let mut at = 0;
+        while let Some(start) = parts.blocks.walk(&mut at) {
             if parts.blocks.block_at(start).is_some() {
                 counting.touch(start);
             }
-            next = parts.blocks.next_used(parts.blocks.used_end(start));
         }
         self.release(parts);
         Ok(Progress::Done)

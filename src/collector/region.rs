@@ -74,9 +74,8 @@ impl Regions {
         parts.blocks.end_hold();
         let lines = self.marking.room().lines();
         let (mut used_lines, mut all_lines) = (0_u64, 0_u64);
-        let mut next = parts.blocks.next_used(0);
-        while let Some(start) = next {
-            let end = parts.blocks.used_end(start);
+        let mut at = 0;
+        while let Some(start) = parts.blocks.walk(&mut at) {
             match parts.blocks.block_at(start) {
                 Some(_) if lines.occupied(start) == 0 => parts.release_block(start),
                 Some(block) => {
@@ -88,7 +87,6 @@ impl Regions {
                 None if parts.blocks.granule_at(start).is_tagged() => parts.blocks.set_tag(start, false),
                 None => parts.release_large(start),
             }
-            next = parts.blocks.next_used(end);
         }
         // Worth moving objects for if half of the lines in blocks that are kept are free.
         self.fragmented = 2 * used_lines < all_lines;
@@ -105,10 +103,9 @@ impl Regions {
 
 fn clear_tags(blocks: &mut BlockTable) {
     blocks.end_hold();
-    let mut next = blocks.next_used(0);
-    while let Some(start) = next {
+    let mut at = 0;
+    while let Some(start) = blocks.walk(&mut at) {
         blocks.set_tag(start, false);
-        next = blocks.next_used(blocks.used_end(start));
     }
 }
 
@@ -117,18 +114,16 @@ fn choose(blocks: &mut BlockTable, lines: &LineTable, lines_max: u32) {
     // A destination is filled to seven eighths at least. Free lines between others are room for small objects only, so
     // half of them is counted on.
     let mut holes = 0_u64;
-    let mut next = blocks.next_used(0);
-    while let Some(start) = next {
+    let mut at = 0;
+    while let Some(start) = blocks.walk(&mut at) {
         if blocks.block_at(start).is_some() {
             holes += u64::from(lines.lines() - lines.occupied(start));
         }
-        next = blocks.next_used(blocks.used_end(start));
     }
     let fresh = blocks.free_blocks() as u64 * 7 / 8 * u64::from(blocks.block_bytes());
     let mut room = fresh + holes * u64::from(LINE_BYTES) / 2;
-    let mut next = blocks.next_used(0);
-    while let Some(start) = next {
-        let end = blocks.used_end(start);
+    let mut at = 0;
+    while let Some(start) = blocks.walk(&mut at) {
         if blocks.block_at(start).is_some() {
             let occupied = lines.occupied(start);
             let bytes = u64::from(occupied * LINE_BYTES);
@@ -139,7 +134,6 @@ fn choose(blocks: &mut BlockTable, lines: &LineTable, lines_max: u32) {
                 blocks.set_tag(start, true);
             }
         }
-        next = blocks.next_used(end);
     }
 }
 

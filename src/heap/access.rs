@@ -8,7 +8,7 @@ use std::any::Any;
 use super::GcHeap;
 use crate::error::{Corruption, CorruptionKind, Error, Result};
 use crate::object::{self, VMGcHeader, VMGcKind, VMGcRef, VMObjectDataMut, WORD_OFFSET};
-use crate::space::{Flag, GRANULE_BYTES};
+use crate::space::{BlockTable, Flag, GRANULE_BYTES};
 
 impl GcHeap {
     /// The `N` bytes at `offset` of the object at `object`.
@@ -82,8 +82,9 @@ impl GcHeap {
             let end = object.saturating_add(written.end);
             let mut card = object.saturating_add(written.start) & !(GRANULE_BYTES - 1);
             let mut logged = Ok(());
-            // What belongs to no large object is not written to as a part of this one.
-            while card < end && logged.is_ok() && parts.blocks.granule_at(card).is_large() {
+            // What belongs to another object, or to none, is not written to as a part of this one.
+            let is_part = |blocks: &BlockTable, card| card == object || blocks.granule_at(card).is_large_rest();
+            while card < end && logged.is_ok() && is_part(parts.blocks, card) {
                 if parts.blocks.set_card(card) {
                     logged = collector.log_card(&mut parts, &reference, card..card + GRANULE_BYTES);
                 }

@@ -94,6 +94,10 @@ impl GcHeap {
         self.stats.work_bytes += work;
         self.counters.minor_work_bytes += work;
         self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(promoted);
+        if promoted > 0 {
+            // The cycle may be given up: what was promoted is not to be counted again as born old.
+            self.charged_at_cycle = self.charged_bytes();
+        }
     }
 
     /// Counts a cycle whose steps were counted.
@@ -110,7 +114,9 @@ impl GcHeap {
             CycleKind::Minor => {
                 // What host values take outside counts as added with the object that names them.
                 let added = held.saturating_sub(self.held_seen);
-                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(added);
+                // And an epoch of counting may free more than was born in it.
+                let grown = report.live_bytes.saturating_add(held).saturating_sub(self.counters.live_bytes);
+                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(added).min(grown);
             }
             CycleKind::Full => {
                 // Who asks for a collection wants the memory back.

@@ -117,13 +117,6 @@ impl ObjectInfo {
         self.header.kind()
     }
 
-    /// The number of elements of an array; 0 for anything else.
-    #[inline]
-    #[must_use]
-    pub fn array_length(&self) -> u32 {
-        self.length
-    }
-
     /// Whether objects of this type can hold references at all.
     #[inline]
     #[must_use]

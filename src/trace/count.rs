@@ -5,6 +5,7 @@
 //! counted for the first time once and dies once, and the sizes add up to no more than what is in use, or the heap's
 //! bytes are damaged.
 
+use super::cards::CardPass;
 use super::relocate::{arm, check_fits_block, check_fits_run};
 use super::scan::Scan;
 use super::weak::settle;
@@ -14,7 +15,7 @@ use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind, OutOfMemory};
 use crate::memory::TableSource;
 use crate::object::{self, TypeTable, VMGcHeader, VMGcRef};
-use crate::space::{BitTable, BlockTable, CardCursor, CountTable, GRANULE_BYTES, Table, TableList};
+use crate::space::{BitTable, BlockTable, CountTable, GRANULE_BYTES, Table, TableList};
 
 /// Objects that stacks and scopes lead to which are remembered for the next epoch; more have stuck counts.
 const TEMPORARY_MAX: usize = 64 << 10;
@@ -225,12 +226,13 @@ impl<'a> Counter<'a> {
         Counter { bytes, types, blocks, counting, is_dying: false, is_recount, used_bytes }
     }
 
-    /// Counts what was remembered and what is reached from there, until all is counted or `budget` is spent.
+    /// Counts what was remembered and what is reached from there.
     ///
     /// # Errors
     /// If the heap's bytes are not sound.
-    pub fn drain(&mut self, budget: Budget) -> Result<Progress, Corruption> {
-        self.scan_all(budget)
+    pub fn drain(&mut self) -> Result<(), Corruption> {
+        while self.scan_all(Budget::UNLIMITED)? == Progress::More {}
+        Ok(())
     }
 
     /// Counts what was reached, and what is reached from there, and what `weak` wants kept, until all is counted or
@@ -253,27 +255,15 @@ impl<'a> Counter<'a> {
     /// # Errors
     /// If the heap's bytes are not sound.
     pub fn count_cards(&mut self) -> Result<(), Corruption> {
-        let mut cursor = CardCursor::default();
-        let mut array = None;
-        while let Some((at, card)) = self.blocks.take_card(&mut cursor) {
+        let mut cards = CardPass::default();
+        loop {
             // An array that was never counted is scanned as a whole if it lives.
-            if self.is_recount || self.counting.counts.get(at) == 0 {
-                continue;
-            }
-            // An array is measured once, which takes as long as it is large.
-            let info = match array {
-                Some((last, info)) if last == at => info,
-                _ => {
-                    let info = object::decode(self.bytes, self.types, at)?;
-                    check_fits_run(self.blocks, at, info.size)?;
-                    info
-                }
-            };
-            array = Some((at, info));
-            self.counting.report.carded_bytes += u64::from(card.end - card.start);
-            self.scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
+            let is_counted = |_: &BlockTable, at| !self.is_recount && self.counting.counts.get(at) > 0;
+            let next = cards.next(self.bytes, self.types, self.blocks, is_counted)?;
+            let Some((at, slots)) = next else { return Ok(()) };
+            self.counting.report.carded_bytes += u64::from(GRANULE_BYTES);
+            self.scan_slots(at, slots)?;
         }
-        Ok(())
     }
 
     /// Takes away what was counted in the last epoch and is no more; all that still counts must have been counted.

@@ -113,9 +113,9 @@ impl InPlace<'_> {
             if arms && ref_bits != 0 {
                 arm(bytes, at, header);
             }
-            live += u64::from(size);
             // Found again, since the heap was written to; the compiler knows that it is inside.
             let Some(line) = line_of(bytes, at) else { break Stop::Task(Task::whole(at)) };
+            live += u64::from(size);
             let mut bits = ref_bits;
             while bits != 0 {
                 let raw = word(line, at / 4 + bits.trailing_zeros());

@@ -3,6 +3,7 @@
 //! Bounds: each object is marked or moved once and scanned once; the sizes of all objects found alive add up to no more
 //! than the blocks and large runs in use, or they overlap and that is `Corruption`; so do those of remembered objects.
 
+use super::cards::CardPass;
 use super::in_place::{InPlace, Reached, check_total, reach_in_place};
 use super::moving::Moving;
 use super::pass::Pass;
@@ -14,7 +15,7 @@ use super::{Budget, Marking, Progress, RootCategory, RootVisitor, TraceKind, Tra
 use crate::canary::is_seeded;
 use crate::error::{Corruption, CorruptionKind};
 use crate::object::{self, RecentType, SmallObject, TypeTable};
-use crate::space::{BlockTable, CardCursor, Flag, GRANULE_BYTES, Granule, GranuleView, LINE_BYTES, lies_in_line};
+use crate::space::{BlockTable, Flag, GRANULE_BYTES, Granule, GranuleView, LINE_BYTES, lies_in_line};
 
 /// A trace at work on a heap.
 #[derive(Debug)]
@@ -89,25 +90,12 @@ impl<'a> Marker<'a> {
     /// # Errors
     /// If the heap's bytes are not sound.
     pub fn scan_cards(&mut self) -> Result<(), Corruption> {
-        let mut cursor = CardCursor::default();
-        let mut array = None;
-        while let Some((at, card)) = self.blocks.take_card(&mut cursor) {
-            // A young array is scanned as a whole if it lives.
-            if self.blocks.granule_at(at).is_young() {
-                continue;
-            }
-            // An array is measured once, which takes as long as it is large.
-            let info = match array {
-                Some((last, info)) if last == at => info,
-                _ => {
-                    let info = object::decode(self.bytes, self.types, at)?;
-                    check_fits_run(self.blocks, at, info.size)?;
-                    info
-                }
-            };
-            array = Some((at, info));
-            self.marking.report.carded_bytes += u64::from(card.end - card.start);
-            Pass::<true>(self).scan_slots(at, info.ref_elements(card.start - at..card.end - at))?;
+        let mut cards = CardPass::default();
+        // A young array is scanned as a whole if it lives.
+        let is_old = |blocks: &BlockTable, at| !blocks.granule_at(at).is_young();
+        while let Some((at, slots)) = cards.next(self.bytes, self.types, self.blocks, is_old)? {
+            self.marking.report.carded_bytes += u64::from(GRANULE_BYTES);
+            Pass::<true>(self).scan_slots(at, slots)?;
         }
         Ok(())
     }
@@ -318,7 +306,7 @@ impl<'a> Marker<'a> {
             }
             None => {
                 self.marking.left_in_place = true;
-                // Nor is there room for any other: it is looked for once.
+                // Where one that needs no more than a line finds no room, it is not looked for again.
                 self.in_place |= size <= LINE_BYTES;
                 if self.is_minor {
                     self.marking.room.lines_mut().occupy(at, size);

@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 mod budget;
+mod cards;
 mod count;
 mod evacuate;
 mod in_place;

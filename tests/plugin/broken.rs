@@ -264,12 +264,8 @@ impl Wrap for Broken {
             return Ok(Progress::More);
         }
         let Cycle { parts, report, .. } = &mut wronged;
-        let mut used = Vec::new();
-        let mut next = parts.blocks.next_used(0);
-        while let Some(start) = next {
-            used.push(start);
-            next = parts.blocks.next_used(parts.blocks.used_end(start));
-        }
+        let mut at = 0;
+        let used: Vec<u32> = std::iter::from_fn(|| parts.blocks.walk(&mut at)).collect();
         let is_large = |start: &&u32| parts.blocks.large_at(**start).is_some();
         match fault {
             Fault::MiscountsLiveBytes => report.live_bytes += 8,

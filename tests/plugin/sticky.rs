@@ -76,9 +76,8 @@ impl Tables {
     fn sweep(&mut self, parts: &mut HeapParts<'_>) -> Result<u64, Corruption> {
         self.lines.clear();
         let mut live_bytes = 0;
-        let mut next = parts.blocks.next_used(0);
-        while let Some(start) = next {
-            next = parts.blocks.next_used(parts.blocks.used_end(start));
+        let mut pass = 0;
+        while let Some(start) = parts.blocks.walk(&mut pass) {
             let block = parts.blocks.block_at(start);
             let places = block.map_or(start..start + 8, |block| block.start..block.end);
             let mut is_empty = true;

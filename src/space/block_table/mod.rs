@@ -377,10 +377,19 @@ impl BlockTable {
         }
     }
 
-    /// Bytes of the longest run of free committed granules.
+    /// Takes a pass over what is in use on: gives the next block or large object at or above `at`, and sets `at` behind it, so
+    /// that whoever passes may free it.
+    #[must_use]
+    pub fn walk(&self, at: &mut u32) -> Option<u32> {
+        let start = self.next_used(*at)?;
+        *at = self.used_end(start);
+        Some(start)
+    }
+
+    /// Bytes of the longest run of free committed granules; granule 0 is none of it, as of no large object.
     #[must_use]
     pub fn largest_free_bytes(&self) -> u32 {
-        let runs = self.states().split(|&bits| !Granule::from_bits(bits).is_free());
+        let runs = self.states().get(1..).unwrap_or_default().split(|&bits| !Granule::from_bits(bits).is_free());
         to_offset(runs.map(<[u8]>::len).max().unwrap_or(0))
     }
 

@@ -95,7 +95,13 @@ impl Model {
     }
 
     fn largest_free(&self) -> usize {
-        self.granules.split(|granule| granule.used != Use::Free).map(<[Granule]>::len).max().unwrap_or(0)
+        self.granules
+            .get(1..)
+            .unwrap_or_default()
+            .split(|granule| granule.used != Use::Free)
+            .map(<[Granule]>::len)
+            .max()
+            .unwrap_or(0)
     }
 
     fn count(&self, is_wanted: impl Fn(&Granule) -> bool) -> usize {
@@ -154,6 +160,8 @@ fn compare(table: &BlockTable, model: &Model) {
         }
     }
     let mut used = Vec::new();
+    let mut at = 0;
+    assert!(core::iter::from_fn(|| table.walk(&mut at)).eq(starts.iter().copied().map(bytes)));
     let mut next = table.next_used(0);
     while let Some(start) = next {
         used.push(start);
