@@ -7,7 +7,7 @@ use std::any::Any;
 use super::{GcHeap, grow};
 use crate::collector::{Collector, CycleKind, HeapParts, Reason, RefillError};
 use crate::error::{Corruption, CorruptionKind, Error, Misuse, OutOfMemory, OutOfMemoryKind, Result};
-use crate::memory::{Growth, ResourceKind};
+use crate::memory::{self, Growth, ResourceKind};
 use crate::object::{self, OBJECT_ALIGN, OBJECT_BYTES_MIN, ObjectType, VMGcHeader, WORD_OFFSET};
 use crate::space::{GRANULE_BYTES, LargeRun, Window};
 use crate::trace::RootSource;
@@ -464,7 +464,7 @@ impl GcHeap {
 
     fn fill_zero(&mut self, run: Range<u32>) {
         if let Some(bytes) = self.memory.bytes_mut().get_mut(run.start as usize..run.end as usize) {
-            bytes.fill(0);
+            memory::zero(bytes);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Copying bytes as fast from anywhere to anywhere.
+//! Copying bytes as fast from anywhere to anywhere, and zeroing those that are written to next.
 //!
 //! The C library copies two KiB to half a MiB with one instruction (`rep movsb`) where the processor promises that it is
 //! fast. Some break that promise unless both places lie alike in a line: 64 KiB take 1.4 us there or 30 (AMD with FSRM,
@@ -47,6 +47,17 @@ fn in_pieces(bytes: &mut [u8], from: Range<usize>, to: usize) {
     };
     // What is still to be read must not be overwritten.
     if from.start > to { starts.for_each(copy) } else { starts.rev().for_each(copy) }
+}
+
+/// Zeroes bytes that are about to be written to. The C library fills more than two KiB with one instruction (`rep stosb`),
+/// which takes as long but leaves them further away: objects were made there a sixth slower.
+#[inline]
+pub fn zero(bytes: &mut [u8]) {
+    if bytes.len() < LONG_BYTES {
+        bytes.chunks_mut(PIECE_BYTES).for_each(|piece| piece.fill(0));
+    } else {
+        bytes.fill(0);
+    }
 }
 
 /// Copies `source` to `target`.
@@ -99,5 +110,14 @@ mod tests {
     #[should_panic(expected = "lengths")]
     fn what_is_copied_is_equally_long() {
         copy_from(&mut bytes(2 * PIECE_BYTES)[1..], &bytes(2 * PIECE_BYTES)[2..]);
+    }
+
+    #[test]
+    fn all_is_zeroed_and_no_more() {
+        for len in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES - 1, LONG_BYTES, LONG_BYTES + 7] {
+            let mut bytes = vec![1; len + 2];
+            zero(&mut bytes[1..=len]);
+            assert!(bytes[1..=len].iter().all(|&byte| byte == 0) && (bytes[0], bytes[len + 1]) == (1, 1), "{len}");
+        }
     }
 }

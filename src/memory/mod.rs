@@ -60,7 +60,7 @@ mod vec;
 mod waiters;
 
 pub use access::MemoryAccessError;
-pub use copy::{copy_from, copy_within, piece_bytes};
+pub use copy::{copy_from, copy_within, piece_bytes, zero};
 pub use image::MemoryImage;
 pub use limiter::{Growth, Limiter, ResourceKind, ResourceLimiter, StoreLimits};
 pub use linear::{LinearMemory, MemoryCreator, default_creator};
