@@ -112,11 +112,10 @@ impl GcHeap {
         let held = self.weak.externs.held_bytes();
         match report.kind {
             CycleKind::Minor => {
-                // What host values take outside counts as added with the object that names them.
-                let added = held.saturating_sub(self.held_seen);
-                // And an epoch of counting may free more than was born in it.
-                let grown = report.live_bytes.saturating_add(held).saturating_sub(self.counters.live_bytes);
-                self.counters.grown_bytes = self.counters.grown_bytes.saturating_add(added).min(grown);
+                // What host values take outside counts with the object that names them. No sum of what was promoted: an
+                // epoch of counting may free more than was born in it.
+                let lives = report.live_bytes.saturating_add(held);
+                self.counters.grown_bytes = lives.saturating_sub(self.counters.live_bytes);
             }
             CycleKind::Full => {
                 // Who asks for a collection wants the memory back.
@@ -130,7 +129,6 @@ impl GcHeap {
             }
         }
         self.charged_at_cycle = self.charged_bytes();
-        self.held_seen = held;
     }
 
     /// Gives memory back to the host that is free and not needed for what comes next, or nearly all if that is asked for.

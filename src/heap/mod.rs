@@ -152,8 +152,6 @@ pub struct GcHeap {
     charged_at_full: u64,
     /// The same until the last collection of either kind.
     charged_at_cycle: u64,
-    /// Bytes that the host values took that lived after the last collection.
-    held_seen: u64,
     /// Memory is obtained, or taken up again after a reset, at the first allocation.
     attached: bool,
     /// The window that zeal hides from the fast path.
@@ -190,7 +188,6 @@ impl GcHeap {
             counters: Counters::default(),
             charged_at_full: 0,
             charged_at_cycle: 0,
-            held_seen: 0,
             tags: TagTable::default(),
             weak: WeakTables::default(),
             stats: HeapStats::default(),

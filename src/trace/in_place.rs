@@ -57,10 +57,10 @@ pub(super) fn reach_in_place(raw: u32, granules: GranuleView<'_>, marked: &mut B
     if !is_lost && marked.set(raw) { Reached::New } else { Reached::Known }
 }
 
-/// Checks that what was found alive, an object at `at` the last of it, is no more than there is of blocks and large runs.
+/// Checks that what was found, an object at `at` the last of it, is no more than there can be, or objects overlap.
 #[inline]
-pub(super) fn check_total(live_bytes: u64, used_bytes: u64, at: u32) -> Result<(), Corruption> {
-    if live_bytes > used_bytes {
+pub(super) fn check_total(found_bytes: u64, bytes_max: u64, at: u32) -> Result<(), Corruption> {
+    if found_bytes > bytes_max {
         return Err(Corruption::new(CorruptionKind::Overlap, at));
     }
     Ok(())

@@ -1,12 +1,12 @@
 //! What a marking does with each object and slot that it scans.
 
 use super::Tracer;
-use super::in_place::Stop;
+use super::in_place::{Stop, check_total};
 use super::mark::Marker;
 use super::relocate::arm;
 use super::scan::Scan;
 use super::work_list::{Task, WorkList};
-use crate::error::{Corruption, CorruptionKind};
+use crate::error::Corruption;
 use crate::object::{self, TypeTable, VMGcHeader};
 
 /// A trace of one kind: the loop that scans most is compiled for each.
@@ -93,8 +93,5 @@ impl<'a, const MINOR: bool> Scan<'a> for Pass<'_, 'a, MINOR> {
 /// each once.
 #[inline]
 pub(super) fn check_scanned(scanned_bytes: u64, used_bytes: u64, at: u32) -> Result<(), Corruption> {
-    if scanned_bytes > 3 * used_bytes {
-        return Err(Corruption::new(CorruptionKind::Overlap, at));
-    }
-    Ok(())
+    check_total(scanned_bytes, 3 * used_bytes, at)
 }
